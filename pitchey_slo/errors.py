@@ -1,0 +1,170 @@
+"""Every error this package raises on purpose.
+
+    PitcheyError                 reason, message, detail; `transient` says "try again" or "give up"
+    +-- ConfigError              a setting or a config file: file, line, key, what would work
+    +-- CollectError             a delivery that cannot be read at all
+    |   +-- BodyTooLarge         more bytes than allowed, counted after decompression
+    |   +-- UnknownFormat        a content type, encoding or file format nobody here reads
+    |   +-- BadRows              every row of a delivery was refused
+    +-- StoreError
+    |   +-- StoreLocked          another process owns the hot store
+    |   +-- StoreBusy            too much waits to be written (transient)
+    |   +-- DiskFull             below the floor of free space (transient)
+    |   +-- StoreUnavailable     the database is being reopened, or the server cannot be reached (transient)
+    |   +-- StoreDamaged         acknowledged rows are missing or the file does not open: `pitchey-slo repair`
+    +-- QueryError               SQL or PromQL that cannot be answered
+    +-- SloError                 a spec that cannot be evaluated
+    +-- ReportError
+    |   +-- ParameterError       unknown or mistyped notebook parameter
+    |   +-- RunFailed            the notebook ran and failed: which cell, where the notebook lies
+    +-- AccessError
+        +-- Unauthorized         no token, unknown, expired or revoked
+        +-- Forbidden            the token lacks the scope
+
+`reason` comes from a closed list (`pitchey_slo.names.REASONS`): machines read it, and counters are kept by it.
+A message names what was given and what would work.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+
+class PitcheyError(Exception):
+    """Base of all: `reason` for machines, `message` for people, `detail` for both."""
+
+    reason = "internal"
+    status = 500
+    transient = False
+
+    def __init__(self, message: str, *, reason: str | None = None, detail: Any = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.detail = detail
+        if reason is not None:
+            self.reason = reason
+
+    def as_dict(self) -> dict[str, Any]:
+        """The one error shape of the API: `{"error": {"reason", "message", "detail"}}`."""
+        return {"error": {"reason": self.reason, "message": self.message, "detail": self.detail}}
+
+
+class ConfigError(PitcheyError):
+    """A setting or a config file is wrong; the text shows `file:line: key: message`."""
+
+    reason = "bad_config"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        file: str | Path | None = None,
+        line: int | None = None,
+        key: str | None = None,
+        hint: str | None = None,
+    ) -> None:
+        self.file, self.line, self.key, self.hint = file, line, key, hint
+        where = "".join([f"{file}" if file else "", f":{line}" if line else "", ": " if file else ""])
+        what = f"{key}: " if key else ""
+        super().__init__(where + what + message + (f" ({hint})" if hint else ""))
+        self.problem = message
+
+
+class CollectError(PitcheyError):
+    reason = "malformed_body"
+    status = 400
+
+
+class BodyTooLarge(CollectError):
+    reason = "payload_too_large"
+    status = 413
+
+
+class UnknownFormat(CollectError):
+    reason = "unsupported_media_type"
+    status = 415
+
+
+class BadRows(CollectError):
+    reason = "invalid_rows"
+    status = 422
+
+
+class StoreError(PitcheyError):
+    reason = "store_error"
+
+
+class StoreLocked(StoreError):
+    reason = "store_locked"
+
+
+class StoreBusy(StoreError):
+    reason = "store_busy"
+    status = 503
+    transient = True
+
+
+class DiskFull(StoreError):
+    reason = "disk_full"
+    status = 503
+    transient = True
+
+
+class StoreUnavailable(StoreError):
+    reason = "store_unavailable"
+    status = 503
+    transient = True
+
+
+class StoreDamaged(StoreError):
+    reason = "store_damaged"
+
+
+class QueryError(PitcheyError):
+    reason = "invalid_query"
+    status = 400
+
+
+class SloError(PitcheyError):
+    reason = "invalid_slo"
+    status = 422
+
+
+class ReportError(PitcheyError):
+    reason = "report_failed"
+
+
+class ParameterError(ReportError):
+    reason = "invalid_parameter"
+    status = 422
+
+
+class RunFailed(ReportError):
+    reason = "run_failed"
+
+
+class AccessError(PitcheyError):
+    reason = "unauthorized"
+    status = 401
+
+
+class Unauthorized(AccessError):
+    pass
+
+
+class Forbidden(AccessError):
+    reason = "forbidden"
+    status = 403
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str | None:
+    """`did you mean "status"?` for a misspelt word, or None when nothing known is near.
+
+    >>> did_you_mean("stauts", ["status", "route"])
+    'did you mean "status"?'
+    """
+    near = difflib.get_close_matches(str(word), list(known), n=1, cutoff=0.6)
+    return f'did you mean "{near[0]}"?' if near else None

@@ -1,0 +1,61 @@
+"""Every name that more than one room spells: reasons, scopes, file names, metric names.
+
+The columns of the tables are in `pitchey_slo.tables`; the settings in `pitchey_slo.settings`.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+APP: Final = "pitchey-slo"
+
+#: Why a whole delivery is refused. Closed: a client may switch on it, and counters are kept by it.
+REASONS: Final[dict[str, str]] = {
+    "malformed_body": "400: the body is not what its content type says",
+    "bad_parameter": "400: a query parameter or header has no meaning here",
+    "invalid_query": "400: SQL or PromQL that cannot be answered",
+    "unauthorized": "401: no token, or one that is unknown, expired or revoked",
+    "forbidden": "403: the token lacks the scope this path needs",
+    "not_found": "404: no such path or object",
+    "method_not_allowed": "405: the path exists, not with this method",
+    "payload_too_large": "413: more bytes than allowed, counted after decompression",
+    "unsupported_media_type": "415: a content type or encoding nobody here reads",
+    "invalid_rows": "422: every row of the delivery was refused; `detail` lists why",
+    "rate_limited": "429: this token sends faster than its limit; wait for `Retry-After`",
+    "store_busy": "503: too much waits to be written; wait for `Retry-After`",
+    "disk_full": "503: free space is below the floor; nothing is lost, try again later",
+    "store_unavailable": "503: the store is opening or reopening; try again",
+}
+
+#: Why one row of a delivery is refused, the rest being kept. Closed.
+ROW_REASONS: Final[dict[str, str]] = {
+    "malformed_line": "the line is not of its format",
+    "not_an_object": "the row is not a JSON object",
+    "missing_field": "a required field is absent or null",
+    "wrong_type": "a value of another type than the column's",
+    "out_of_range": "a number outside what the column can mean",
+    "bad_time": "a time nobody can read, or before 1970",
+    "too_far_in_future": "a time more than ten minutes ahead of this machine's clock",
+    "too_long": "a text longer than the column allows",
+    "invalid_utf8": "bytes that are not UTF-8, or a NUL or lone surrogate inside a text",
+}
+
+#: What a token may do.
+SCOPES: Final[dict[str, str]] = {
+    "ingest": "send events, metrics, logs and results",
+    "read": "read everything that is not a secret",
+    "alert": "acknowledge, resolve and silence alerts",
+    "admin": "everything, tokens and retention included",
+}
+
+TOKEN_PREFIX: Final = "pslo_"
+
+# Files of a home folder (`--home`, PITCHEY_HOME).
+HOT_FILE: Final = "hot.duckdb"
+SEQUENCE_FILE: Final = "hot.seq"
+LOCK_FILE: Final = "lock"
+SERVER_FILE: Final = "server.json"
+LAKE_DIR: Final = "lake"
+
+#: A row may be this far ahead of our clock (Prometheus allows the same).
+FUTURE_SECONDS: Final = 600

@@ -1,0 +1,167 @@
+"""All settings: one entry per name, read from the environment and from `.env` (the environment wins).
+
+The first block is the environment block of Pitchey's own monitoring set-up, under the same names. The second is ours;
+each name starts with PITCHEY_. Secrets are `SecretStr`: printing or logging the settings shows `**********`.
+`pitchey-slo init` writes a commented `.env` from these entries, so the help text below is what people read there.
+"""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+
+from pitchey_slo.errors import ConfigError, did_you_mean
+from pitchey_slo.tables import TABLES
+
+MiB = 1 << 20
+
+
+class Settings(BaseSettings):
+    """Every setting with its default. `Settings.load()` is how the rest of the house gets one."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", hide_input_in_errors=True)
+
+    # Pitchey's environment block
+    environment: str = Field("development", alias="ENVIRONMENT", description="production, staging or development")
+    version: str = Field("0.0.0", alias="VERSION", description="version of Pitchey that is being watched")
+    api_base_url: str = Field(
+        "http://localhost:8787", alias="API_BASE_URL", description="where Pitchey's API answers; probes start here"
+    )
+    analytics_engine: str = Field(
+        "pitchey_metrics", alias="ANALYTICS_ENGINE", description="Cloudflare Analytics Engine dataset to pull from"
+    )
+    kv_namespace: str = Field(
+        "pitchey-monitoring", alias="KV_NAMESPACE", description="Workers KV namespace that the Worker module uses"
+    )
+    slack_webhook_url: SecretStr | None = Field(
+        None, alias="SLACK_WEBHOOK_URL", description="Slack incoming webhook for alerts and reports"
+    )
+    pagerduty_integration_key: SecretStr | None = Field(
+        None, alias="PAGERDUTY_INTEGRATION_KEY", description="PagerDuty Events v2 integration key (32 characters)"
+    )
+    alert_email_from: str | None = Field(None, alias="ALERT_EMAIL_FROM", description="sender of alert and report mails")
+    smtp_host: str | None = Field(None, alias="SMTP_HOST", description="mail server as host:port")
+    smtp_username: str | None = Field(None, alias="SMTP_USERNAME", description="user name at the mail server")
+    smtp_password: SecretStr | None = Field(None, alias="SMTP_PASSWORD", description="password at the mail server")
+    sentry_dsn: SecretStr | None = Field(
+        None, alias="SENTRY_DSN", description="where this workbench reports its own crashes"
+    )
+
+    # ours
+    home: Path = Field(Path("data"), alias="PITCHEY_HOME", description="folder of the store: hot file, lake, lock")
+    config: Path = Field(Path("config"), alias="PITCHEY_CONFIG", description="folder with slos/, rules/, routes/, ...")
+    reports: Path = Field(Path("reports"), alias="PITCHEY_REPORTS", description="folder of report runs and their index")
+    lake: str | None = Field(
+        None, alias="PITCHEY_LAKE", description="folder or s3://bucket/prefix of the lake; PITCHEY_HOME/lake when unset"
+    )
+    s3_endpoint: str | None = Field(
+        None, alias="PITCHEY_S3_ENDPOINT", description="endpoint of an S3-compatible store such as R2"
+    )
+    s3_region: str = Field("auto", alias="PITCHEY_S3_REGION", description="region of the bucket; R2 wants auto")
+    s3_access_key_id: SecretStr | None = Field(
+        None, alias="PITCHEY_S3_ACCESS_KEY_ID", description="access key of the bucket"
+    )
+    s3_secret_access_key: SecretStr | None = Field(
+        None, alias="PITCHEY_S3_SECRET_ACCESS_KEY", description="secret key of the bucket"
+    )
+    host: str = Field("127.0.0.1", alias="PITCHEY_HOST", description="address the API listens on")
+    port: int = Field(8001, alias="PITCHEY_PORT", ge=0, le=65535, description="port of the API; 0 takes a free one")
+    memory_limit: str = Field("2GB", alias="PITCHEY_MEMORY_LIMIT", description="memory DuckDB may use in one process")
+    body_limit: int = Field(
+        64 * MiB, alias="PITCHEY_BODY_LIMIT", gt=0, description="bytes one delivery may have after decompression"
+    )
+    queue_limit: int = Field(
+        512 * MiB, alias="PITCHEY_QUEUE_LIMIT", gt=0, description="bytes that may wait to be written before 503"
+    )
+    rate_limit: int = Field(
+        0, alias="PITCHEY_RATE_LIMIT", ge=0, description="rows per second one token may send; 0 for no limit"
+    )
+    flush_seconds: float = Field(
+        10.0, alias="PITCHEY_FLUSH_SECONDS", gt=0, le=600, description="how often new rows go from hot to lake"
+    )
+    hot_days: int = Field(
+        3, alias="PITCHEY_HOT_DAYS", ge=1, description="days the hot file keeps what the lake has too"
+    )
+    retention: dict[str, int] = Field(
+        default_factory=dict,
+        alias="PITCHEY_RETENTION",
+        description='days to keep per table, as JSON: {"requests": 90}; 0 keeps for ever',
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", alias="PITCHEY_LOG_LEVEL", description="debug, info, warning or error"
+    )
+
+    @field_validator("retention")
+    @classmethod
+    def _known_tables(cls, value: dict[str, int]) -> dict[str, int]:
+        for table, days in value.items():
+            if table not in TABLES:
+                raise ValueError(f"no table {table!r}; {did_you_mean(table, TABLES) or 'tables: ' + ', '.join(TABLES)}")
+            if days < 0:
+                raise ValueError(f"{table}: {days} days; 0 keeps for ever, a positive number keeps that many days")
+        return value
+
+    @property
+    def lake_uri(self) -> str:
+        """Where the lake is, as deltalake takes it: a path or s3://..."""
+        return self.lake or str(self.home / "lake")
+
+    @property
+    def storage_options(self) -> dict[str, str]:
+        """Credentials and endpoint for a lake on S3 or R2; empty for a local folder."""
+        if not self.lake_uri.startswith("s3://"):
+            return {}
+        options = {"AWS_REGION": self.s3_region}
+        if self.s3_endpoint:
+            options |= {"AWS_ENDPOINT_URL": self.s3_endpoint}
+            if self.s3_endpoint.startswith("http://"):
+                options |= {"AWS_ALLOW_HTTP": "true"}
+        if self.s3_access_key_id and self.s3_secret_access_key:
+            options |= {
+                "AWS_ACCESS_KEY_ID": self.s3_access_key_id.get_secret_value(),
+                "AWS_SECRET_ACCESS_KEY": self.s3_secret_access_key.get_secret_value(),
+            }
+        return options
+
+    def keep_days(self, table: str) -> int:
+        """Days rows of `table` are kept after they happened or arrived, whichever is later; 0 is for ever."""
+        return self.retention.get(table, TABLES[table].keep_days)
+
+    @classmethod
+    def load(cls, env_file: str | Path | None = ".env", **given: Any) -> Settings:
+        """Read the environment and `env_file`; `given` (by field name) wins over both.
+
+        Raises ConfigError that names the setting, what was wrong and what would work; never shows a secret's value.
+        """
+        by_alias = {cls.model_fields[name].alias or name: value for name, value in given.items()}
+        try:
+            return cls(_env_file=env_file, **by_alias)  # type: ignore[call-arg]  # pydantic-settings adds _env_file
+        except SettingsError as error:
+            name = next((n for n in cls.model_fields if f'"{n}"' in str(error)), "")
+            raise ConfigError(
+                "not JSON",
+                file="environment" if "EnvSettings" in str(error) else env_file,
+                key=cls.model_fields[name].alias if name else None,
+                hint=cls.model_fields[name].description if name else None,
+            ) from None
+        except ValidationError as error:
+            first = error.errors()[0]
+            key = str(first["loc"][0]) if first["loc"] else None
+            field = next((f for n, f in cls.model_fields.items() if key in (n, f.alias)), None)
+            raise ConfigError(
+                first["msg"].removeprefix("Value error, "),
+                file=env_file if env_file and Path(env_file).exists() else "environment",
+                key=field.alias if field else key,
+                hint=field.description if field else None,
+            ) from None
+
+
+@functools.cache
+def shipped(folder: str) -> Path:
+    """Folder with files that come with the package: "config" or "notebooks" (beside the code in a checkout)."""
+    inside = Path(__file__).parent / "_shipped" / folder
+    return inside if inside.exists() else Path(__file__).parent.parent / folder

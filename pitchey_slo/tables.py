@@ -1,0 +1,180 @@
+"""The tables: every column with its type and meaning, as Arrow schemas.
+
+Two kinds. A *stream* only grows: rows arrive by the million, are never changed, and go to the lake in day partitions.
+A *register* is small and mutable: rows are put by `id`, the newest wins, and the lake mirrors the whole of it.
+
+Times are UTC with microseconds. `sample_interval` says for how many events a row stands (Analytics Engine calls it
+`_sample_interval`); every count, ratio and quantile weighs it. `source` with `event_id` names a delivery: the same pair
+is stored once, however often it is sent. A null `event_id` promises nothing and is always stored.
+
+The same columns stand as SQL in `store/schema/*.sql`; a test compares the two.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import pyarrow as pa
+
+TIME: Final = pa.timestamp("us", tz="UTC")
+TEXT: Final = pa.string()
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column. `required` rows without it are refused; `default` fills it; `low`/`high` bound a number (inclusive);
+    `longest` bounds a text in characters."""
+
+    name: str
+    type: pa.DataType
+    doc: str
+    required: bool = False
+    default: float | str | None = None
+    low: float | None = None
+    high: float | None = None
+    longest: int = 1_024
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table; `time` is the column that says when, `keep_days` its retention unless a setting says otherwise
+    (0: for ever)."""
+
+    name: str
+    doc: str
+    kind: Literal["stream", "register"]
+    time: str
+    keep_days: int
+    columns: tuple[Column, ...]
+
+    @property
+    def schema(self) -> pa.Schema:
+        """What a row looks like before the store adds `commit_seq`."""
+        return pa.schema([pa.field(c.name, c.type) for c in self.columns])
+
+    @property
+    def stored_schema(self) -> pa.Schema:
+        """What hot and lake hold: the row and the sequence number of the commit that stored it."""
+        return self.schema.append(pa.field("commit_seq", pa.int64()))
+
+    def column(self, name: str) -> Column:
+        return next(c for c in self.columns if c.name == name)
+
+    @property
+    def names(self) -> list[str]:
+        return [c.name for c in self.columns]
+
+
+_SAMPLED = Column("sample_interval", pa.float64(), "this row stands for so many events", default=1.0, low=1, high=1e9)
+_SOURCE = Column("source", TEXT, "who sent it: a service, a file, a collector", default="api", longest=512)
+_EVENT_ID = Column("event_id", TEXT, "unique within its source; null when the sender has none", longest=256)
+
+REQUESTS: Final = Table(
+    "requests",
+    "one row per HTTP request served (or per N, when sampled)",
+    "stream",
+    time="ts",
+    keep_days=90,
+    columns=(
+        Column("ts", TIME, "when the request ended", required=True),
+        Column("route", TEXT, "route pattern such as /api/pitches/:id, or the path", required=True, longest=2_048),
+        Column("method", TEXT, "HTTP method in capitals", default="GET", longest=32),
+        Column("status", pa.int16(), "HTTP status code; 0 when the client went away", required=True, low=0, high=999),
+        Column("duration_ms", pa.float64(), "time to serve, milliseconds; null when not measured", low=0, high=1e9),
+        Column("location", TEXT, "where it was served: colo, region or city", longest=128),
+        Column("user_hash", TEXT, "keyed hash of the user; never the user", longest=128),
+        Column("trace_id", TEXT, "W3C trace id in hex", longest=128),
+        Column("cache_status", TEXT, "HIT, MISS, EXPIRED, BYPASS, DYNAMIC, ...", longest=32),
+        Column("bytes", pa.int64(), "bytes sent in the response body", low=0, high=2**62),
+        _SAMPLED,
+        _SOURCE,
+        _EVENT_ID,
+    ),
+)
+
+BUSINESS_EVENTS: Final = Table(
+    "business_events",
+    "one row per thing a user did that the business counts",
+    "stream",
+    time="ts",
+    keep_days=730,
+    columns=(
+        Column("ts", TIME, "when it happened", required=True),
+        Column("event", TEXT, "pitch_viewed, nda_signed, payment_succeeded, ...", required=True, longest=128),
+        Column("user_hash", TEXT, "keyed hash of the user; never the user", longest=128),
+        Column("location", TEXT, "where the user is: country or region", longest=128),
+        Column("value", pa.float64(), "amount, in `currency` for money", low=-1e15, high=1e15),
+        Column("currency", TEXT, "ISO 4217 code for money", longest=8),
+        Column("trace_id", TEXT, "W3C trace id in hex of the request that caused it", longest=128),
+        Column("properties", TEXT, "anything else, as JSON text", longest=16_384),
+        _SAMPLED,
+        _SOURCE,
+        _EVENT_ID,
+    ),
+)
+
+INCIDENTS: Final = Table(
+    "incidents",
+    "labels: when something was really wrong, as people judged it",
+    "register",
+    time="started_at",
+    keep_days=0,
+    columns=(
+        Column("id", TEXT, "stable name of the incident", required=True, longest=128),
+        Column("title", TEXT, "one line in plain words", required=True),
+        Column("kind", TEXT, "error_burst, slow_database, bad_deployment, regional_outage, slow_leak, flapping, ..."),
+        Column("severity", TEXT, "critical, warning or info", default="warning", longest=32),
+        Column("started_at", TIME, "when users began to suffer", required=True),
+        Column("ended_at", TIME, "when it was over; null while it lasts"),
+        Column("routes", TEXT, "the routes that suffered, comma-separated; null for all"),
+        Column("location", TEXT, "the location that suffered; null for all", longest=128),
+        Column("description", TEXT, "what happened and what was done", longest=16_384),
+        Column("labelled_by", TEXT, "who says so", longest=128),
+        Column("updated_at", TIME, "when the label was last changed"),
+        Column("source", TEXT, "where the label came from", default="api", longest=512),
+    ),
+)
+
+DEPLOYMENTS: Final = Table(
+    "deployments",
+    "what was put into production, and when",
+    "register",
+    time="ts",
+    keep_days=0,
+    columns=(
+        Column("id", TEXT, "stable name of the deployment", required=True, longest=128),
+        Column("ts", TIME, "when it went live", required=True),
+        Column("service", TEXT, "what was deployed", default="pitchey", longest=128),
+        Column("version", TEXT, "version, tag or commit", required=True, longest=128),
+        Column("description", TEXT, "what changed", longest=16_384),
+        Column("deployed_by", TEXT, "who or what did it", longest=128),
+        Column("source", TEXT, "where the row came from", default="api", longest=512),
+    ),
+)
+
+REPORT_RUNS: Final = Table(
+    "report_runs",
+    "every run of a report notebook: with which parameters, on which data, how it ended",
+    "register",
+    time="started_at",
+    keep_days=365,
+    columns=(
+        Column("id", TEXT, "name of the run, also of its folder", required=True, longest=128),
+        Column("notebook", TEXT, "file name of the notebook without .ipynb", required=True, longest=128),
+        Column("notebook_hash", TEXT, "SHA-256 of the notebook as it was run", longest=64),
+        Column("parameters", TEXT, "all parameters as JSON, defaults included", longest=16_384),
+        Column("data_watermark", TIME, "newest event the run could see"),
+        Column("started_at", TIME, "when the worker started", required=True),
+        Column("ended_at", TIME, "when it ended; null while it runs"),
+        Column("status", TEXT, "running, succeeded or failed", required=True, longest=32),
+        Column("failed_cell", pa.int64(), "number of the cell that failed, counted from 1"),
+        Column("error", TEXT, "its error in one line", longest=4_096),
+        Column("output", TEXT, "path of the notebook as it was run", longest=4_096),
+        Column("html", TEXT, "path of the page made from it", longest=4_096),
+    ),
+)
+
+STREAMS: Final = {t.name: t for t in (REQUESTS, BUSINESS_EVENTS)}
+REGISTERS: Final = {t.name: t for t in (INCIDENTS, DEPLOYMENTS, REPORT_RUNS)}
+TABLES: Final = {**STREAMS, **REGISTERS}
