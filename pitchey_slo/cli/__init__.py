@@ -1,6 +1,7 @@
 """The command line: parse, call one function, print. The only place that exits.
 
-One module per group of commands; each holds plain functions that Typer reads. A PitcheyError becomes one clear line and exit code 1
+One module per group of commands; each holds plain functions that Typer reads. A PitcheyError becomes one clear line and
+exit code 1
 (2 for bad usage, which is Typer's own); a traceback is a bug, or asked for with PITCHEY_LOG_LEVEL=debug.
 """
 
@@ -14,7 +15,7 @@ import typer
 
 from pitchey_slo.errors import PitcheyError
 
-#: group -> module with an `app` (sub-commands); command -> (module, function). Imported only when used: start-up stays quick.
+#: group -> module with an `app` (sub-commands); command -> (module, function). Imported only when used.
 GROUPS = {"slo": "slo", "report": "report", "token": "token"}
 COMMANDS = {
     "init": ("init", "init"),
