@@ -18,8 +18,12 @@
     |   +-- ParameterError       unknown or mistyped notebook parameter
     |   +-- RunFailed            the notebook ran and failed: which cell, where the notebook lies
     +-- AccessError
-        +-- Unauthorized         no token, unknown, expired or revoked
-        +-- Forbidden            the token lacks the scope
+    |   +-- Unauthorized         no token, unknown, expired or revoked
+    |   +-- Forbidden            the token lacks the scope
+    +-- RequestError             an HTTP request that means nothing here
+        +-- NotFound             no such path or object
+        +-- BodyTimeout          the body stopped arriving (transient)
+        +-- RateLimited          this token sends faster than its limit (transient)
 
 `reason` comes from a closed list (`pitchey_slo.names.REASONS`): machines read it, and counters are kept by it.
 A message names what was given and what would work.
@@ -158,6 +162,34 @@ class Unauthorized(AccessError):
 class Forbidden(AccessError):
     reason = "forbidden"
     status = 403
+
+
+class RequestError(PitcheyError):
+    reason = "bad_parameter"
+    status = 400
+
+
+class NotFound(RequestError):
+    reason = "not_found"
+    status = 404
+
+
+class BodyTimeout(RequestError):
+    reason = "body_timeout"
+    status = 408
+    transient = True
+
+
+class RateLimited(RequestError):
+    """`retry_after`: seconds until the token may send again."""
+
+    reason = "rate_limited"
+    status = 429
+    transient = True
+
+    def __init__(self, message: str, *, retry_after: int, detail: Any = None) -> None:
+        super().__init__(message, detail=detail)
+        self.retry_after = retry_after
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:

@@ -18,6 +18,7 @@ REASONS: Final[dict[str, str]] = {
     "forbidden": "403: the token lacks the scope this path needs",
     "not_found": "404: no such path or object",
     "method_not_allowed": "405: the path exists, not with this method",
+    "body_timeout": "408: the body stopped arriving; send it again",
     "payload_too_large": "413: more bytes than allowed, counted after decompression",
     "unsupported_media_type": "415: a content type or encoding nobody here reads",
     "invalid_rows": "422: every row of the delivery was refused; `detail` lists why",
