@@ -1,0 +1,152 @@
+"""The lake: one Delta table per table, written by the server, read by everyone.
+
+A stream is appended in day partitions (`day` = UTC date of its time column); a register is mirrored whole. Every
+commit carries the hot sequence number it reaches as an application transaction, so that a restart continues after the
+last one and nothing is appended twice."""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
+
+from pitchey_slo.tables import STREAMS, TABLES, Table
+
+log = logging.getLogger(__name__)
+
+#: More small files than this in one day are worth compacting.
+SMALL_FILES = 12
+#: A file of this size is left alone by compaction.
+TARGET_BYTES = 64 << 20
+#: Readers keep a version's file list for one query; files they may still read are not vacuumed before this.
+VACUUM_HOURS = 1
+
+_CONFIGURATION = {
+    "delta.logRetentionDuration": "interval 1 days",
+    "delta.deletedFileRetentionDuration": f"interval {VACUUM_HOURS} hours",
+    "delta.checkpointInterval": "50",
+}
+_WRITER = WriterProperties(compression="ZSTD", compression_level=3, max_row_group_size=122_880)
+
+
+class Lake:
+    """Write side of the lake. One thread at a time (`lock`): the flush, or whoever deletes, compacts or copies."""
+
+    def __init__(self, uri: str, storage_options: dict[str, str], writer_id: str) -> None:
+        self.uri = uri
+        self.options = storage_options
+        self._writer_id = writer_id
+        self.lock = threading.RLock()
+        self._tables: dict[str, DeltaTable] = {}
+
+    def table(self, name: str) -> DeltaTable:
+        """The Delta table at its newest version, created when absent."""
+        if name not in self._tables:
+            self._tables[name] = open_or_create(self.uri, self.options, TABLES[name])
+        else:
+            self._tables[name].update_incremental()
+        return self._tables[name]
+
+    def flushed(self, name: str) -> int:
+        """Sequence number up to which this store's rows are in the lake; 0 for none."""
+        return self.table(name).transaction_version(self._writer_id) or 0
+
+    def append(self, name: str, rows: pa.RecordBatchReader, seq: int) -> None:
+        """Append rows of a stream (stored columns and `day`), reaching sequence number `seq`."""
+        write_deltalake(
+            self.table(name),
+            rows,
+            mode="append",
+            commit_properties=self._reaching(seq),
+            writer_properties=_WRITER,
+            target_file_size=TARGET_BYTES,
+        )
+
+    def mirror(self, name: str, rows: pa.Table, seq: int) -> None:
+        """Replace a register by `rows`."""
+        write_deltalake(
+            self.table(name),
+            rows,
+            mode="overwrite",
+            commit_properties=self._reaching(seq),
+            writer_properties=_WRITER,
+        )
+
+    def count(self, name: str, predicate: str) -> int:
+        """Rows of a table that a `delete` with this predicate would remove."""
+        source = self.table(name).to_pyarrow_dataset()
+        with duckdb.connect(":memory:") as connection:
+            connection.execute("SET TimeZone = 'UTC'")
+            connection.register("source", source)
+            row = connection.execute(f"SELECT count(*) FROM source WHERE {predicate}").fetchone()
+        return int(row[0]) if row else 0
+
+    def delete(self, name: str, predicate: str) -> int:
+        """Delete rows of a stream for good: files are rewritten now, the old ones vacuumed later. Returns the rows
+        deleted."""
+        return int(self.table(name).delete(predicate).get("num_deleted_rows") or 0)
+
+    def compact(self, name: str, *, at_least: int = SMALL_FILES) -> int:
+        """Merge the small files of the day that has most of them; returns how many files went into it (0: nothing to
+        do)."""
+        table = self.table(name)
+        actions = pa.table(table.get_add_actions(flatten=True))
+        if "partition.day" not in actions.column_names:
+            return 0
+        small = Counter(
+            day
+            for day, size in zip(actions["partition.day"].to_pylist(), actions["size_bytes"].to_pylist(), strict=True)
+            if size < TARGET_BYTES // 2
+        )
+        day, files = small.most_common(1)[0] if small else ("", 0)
+        if files < at_least:
+            return 0
+        table.optimize.compact(
+            partition_filters=[("day", "=", day)], target_size=TARGET_BYTES, writer_properties=_WRITER
+        )
+        return files
+
+    def vacuum(self, name: str, *, hours: int = VACUUM_HOURS) -> int:
+        """Remove files no version younger than `hours` needs; returns how many."""
+        removed = self.table(name).vacuum(retention_hours=hours, dry_run=False, enforce_retention_duration=False)
+        return len(removed)
+
+    def _reaching(self, seq: int) -> CommitProperties:
+        return CommitProperties(app_transactions=[Transaction(self._writer_id, seq)])
+
+
+def table_uri(lake_uri: str, name: str) -> str:
+    return f"{lake_uri.rstrip('/')}/{name}"
+
+
+def open_or_create(lake_uri: str, options: dict[str, str], table: Table) -> DeltaTable:
+    uri = table_uri(lake_uri, table.name)
+    if not is_remote(lake_uri):
+        Path(uri).mkdir(parents=True, exist_ok=True)
+    stream = table.name in STREAMS
+    schema = table.stored_schema.append(pa.field("day", pa.string())) if stream else table.stored_schema
+    return DeltaTable.create(
+        uri,
+        schema=schema,
+        mode="ignore",
+        partition_by=["day"] if stream else None,
+        configuration=_CONFIGURATION,
+        storage_options=options or None,
+    )
+
+
+def is_remote(uri: str) -> bool:
+    """Whether a lake lies in an object store (s3://...), not in a local folder."""
+    return re.match(r"^[a-z0-9]+://", uri) is not None and not uri.startswith("file://")
+
+
+def sql_time(moment: datetime) -> str:
+    """`moment` as text that both DuckDB and Delta's predicates read as UTC."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

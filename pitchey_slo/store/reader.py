@@ -1,0 +1,263 @@
+"""What every process but the server uses: the lake's newest version as DuckDB views.
+
+The reader opens an in-memory DuckDB; its views list the live Parquet files of each table. Before each query it asks
+the lake whether a table has a newer version (one look into a folder) and renews that view. It takes no lock, and the
+writer never waits for it."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+from deltalake import DeltaTable
+from deltalake.exceptions import TableNotFoundError
+
+from pitchey_slo.errors import QueryError, StoreError, did_you_mean
+from pitchey_slo.store.lake import is_remote, sql_time, table_uri
+from pitchey_slo.tables import STREAMS, TABLES, Table
+
+#: File statistics in Delta are cut to milliseconds: a file may hold rows up to this much later than its maximum.
+_STATISTICS_STEP = timedelta(milliseconds=1)
+#: How often a lake in an object store is asked for a newer version; a local one is asked before each query.
+_REMOTE_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Files:
+    """The live files of one table at one version, with what their statistics say of time and sampling."""
+
+    version: int
+    paths: tuple[str, ...]
+    first: np.ndarray[Any, np.dtype[np.datetime64]]  # (files,) smallest time, microseconds
+    last: np.ndarray[Any, np.dtype[np.datetime64]]  # (files,) largest time, cut to milliseconds
+    uniform: np.ndarray[Any, np.dtype[np.bool_]]  # (files,) every sample_interval is exactly 1
+    rows: int
+
+    def between(self, start: datetime, end: datetime) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        return (self.last + np.timedelta64(1, "ms") >= _utc64(start)) & (self.first < _utc64(end))
+
+
+class LakeReader:
+    """Read side of one lake. Not for several threads at once; each takes `LakeReader(...)` of its own."""
+
+    def __init__(self, uri: str, storage_options: dict[str, str] | None = None, memory_limit: str = "2GB") -> None:
+        self.uri = uri
+        self._options = storage_options or {}
+        self._remote = is_remote(uri)
+        self._delta: dict[str, DeltaTable] = {}
+        self._files: dict[str, Files] = {}
+        self._asked = 0.0
+        self.connection = duckdb.connect(
+            ":memory:", config={"memory_limit": memory_limit, "python_enable_replacements": False}
+        )
+        self.connection.execute("SET TimeZone = 'UTC'")
+        self.connection.execute("SET parquet_metadata_cache = true")
+        for table in TABLES.values():
+            self._view(table, "")
+        self.refresh()
+
+    def query(self, sql: str, params: Sequence[Any] | None = None) -> pa.Table:
+        """Run any SELECT on the newest data. Raises QueryError with DuckDB's own words, line and caret."""
+        self.refresh()
+        try:
+            relation = self.connection.sql(sql, params=list(params or []))
+            return relation.to_arrow_table() if relation is not None else pa.table({})
+        except duckdb.Error as error:
+            raise QueryError(_plain_words(error)) from error
+
+    def relation(self, sql: str) -> duckdb.DuckDBPyRelation:
+        """The same as a DuckDB relation, evaluated when it is shown or fetched."""
+        self.refresh()
+        try:
+            return self.connection.sql(sql)
+        except duckdb.Error as error:
+            raise QueryError(_plain_words(error)) from error
+
+    def source(self, table: str, start: datetime, end: datetime) -> str:
+        """SQL table expression of the rows with start <= time < end, limited to the files that can hold such rows."""
+        self.refresh()
+        column = TABLES[table].time
+        bounds = f"{column} >= TIMESTAMPTZ '{sql_time(start)}' AND {column} < TIMESTAMPTZ '{sql_time(end)}'"
+        if self._remote or table not in self._files:
+            return f"(SELECT * FROM {table} WHERE {bounds})"
+        files = self._files[table]
+        paths = [p for p, inside in zip(files.paths, files.between(start, end), strict=True) if inside]
+        return f"(SELECT * FROM {_scan(paths)} WHERE {bounds})" if paths else f"(SELECT * FROM {table} WHERE false)"
+
+    def uniform_weights(self, table: str, start: datetime, end: datetime) -> bool:
+        """Whether every row of that time stands for exactly one event, as the files' statistics say."""
+        self.refresh()
+        files = self._files.get(table)
+        return bool(files is None or files.uniform[files.between(start, end)].all())
+
+    def check_filter(self, table: str, text: str) -> None:
+        """Raises QueryError when `text` is not one boolean expression over the columns of `table`."""
+        if table not in TABLES:
+            hint = did_you_mean(table, TABLES) or f"tables: {', '.join(TABLES)}"
+            raise QueryError(f"no table {table!r}; {hint}")
+        try:
+            # a CASE closes the door to "true) ... (" tricks: the text must be one expression
+            statements = duckdb.extract_statements(f"SELECT CASE WHEN {text} THEN 1 END FROM {table}")
+            if len(statements) != 1:
+                raise QueryError(f"{text!r} is more than one expression")
+            self.connection.execute(f"SELECT CASE WHEN {text} THEN 1 END FROM {table} WHERE false")
+        except duckdb.Error as error:
+            raise QueryError(_filter_problem(table, text, error)) from error
+
+    def watermark(self, table: str) -> datetime | None:
+        """Time of the newest row; None when there is none. Reads one or two files, found by their statistics."""
+        self.refresh()
+        files = self._files.get(table)
+        if files is None or not len(files.paths):
+            return None
+        newest = files.last.max().astype("datetime64[us]").item().replace(tzinfo=UTC)
+        column = TABLES[table].time
+        found = self.query(f"SELECT max({column}) AS t FROM {self.source(table, newest - _STATISTICS_STEP, _END)}")
+        value: datetime | None = found["t"][0].as_py()
+        return value
+
+    def earliest(self, table: str) -> datetime | None:
+        """Time of the oldest row, to the millisecond below; None when there is none. From statistics alone."""
+        self.refresh()
+        files = self._files.get(table)
+        if files is None or not len(files.paths):
+            return None
+        first: datetime = files.first.min().astype("datetime64[us]").item()
+        return first.replace(tzinfo=UTC)
+
+    def rows(self, table: str) -> int:
+        """How many rows the newest version holds, from statistics alone."""
+        self.refresh()
+        return self._files[table].rows if table in self._files else 0
+
+    def already_there(self, table: str, candidates: pa.Table) -> np.ndarray[Any, np.dtype[np.int64]]:
+        """Positions of the candidates (columns source, event_id, ts, position) that the lake holds."""
+        times = candidates["ts"].to_numpy().astype("datetime64[us]")
+        first, last = (t.item().replace(tzinfo=UTC) for t in (times.min(), times.max()))
+        source = self.source(table, first, last + timedelta(microseconds=1))
+        self.connection.register("candidates", candidates)
+        try:
+            found = self.query(f"SELECT position FROM candidates SEMI JOIN {source} USING (source, event_id)")
+        finally:
+            self.connection.unregister("candidates")
+        return np.asarray(found["position"].to_numpy(), dtype=np.int64)
+
+    def refresh(self) -> None:
+        """Renew the views of the tables that have a newer version."""
+        if self._remote and time.monotonic() - self._asked < _REMOTE_SECONDS:
+            return
+        self._asked = time.monotonic()
+        for table in TABLES.values():
+            if self._newer(table):
+                self._read_version(table)
+
+    def _newer(self, table: Table) -> bool:
+        uri = table_uri(self.uri, table.name)
+        known = self._delta.get(table.name)
+        if known is None:
+            try:
+                self._delta[table.name] = DeltaTable(uri, storage_options=self._options or None)
+            except TableNotFoundError:
+                return False
+            return True
+        if not self._remote and not Path(uri, "_delta_log", f"{known.version() + 1:020}.json").exists():
+            return False
+        before = known.version()
+        try:
+            known.update_incremental()
+        except Exception as error:  # deltalake raises several kinds; opening anew settles each of them
+            if not isinstance(error, OSError | StoreError):
+                self._delta[table.name] = DeltaTable(uri, storage_options=self._options or None)
+                return True
+            raise
+        return known.version() != before
+
+    def _read_version(self, table: Table) -> None:
+        delta = self._delta[table.name]
+        if self._remote:
+            self.connection.register(f"lake_{table.name}", delta.to_pyarrow_dataset())
+            self._view(table, f"lake_{table.name}")
+        paths = tuple(delta.file_uris())
+        self._files[table.name] = _files(table, delta, paths)
+        if not self._remote:
+            self._view(table, _scan(paths) if paths else "")
+
+    def _view(self, table: Table, scan: str) -> None:
+        columns = ", ".join(table.names)
+        if not scan:
+            empty = ", ".join(f"NULL::{_SQL_TYPES[str(c.type)]} AS {c.name}" for c in table.columns)
+            scan = f"(SELECT {empty} WHERE false)"
+        self.connection.execute(f"CREATE OR REPLACE VIEW {table.name} AS SELECT {columns} FROM {scan}")
+
+
+_END = datetime(9999, 1, 1, tzinfo=UTC)
+_SQL_TYPES = {
+    "timestamp[us, tz=UTC]": "TIMESTAMPTZ",
+    "string": "VARCHAR",
+    "int16": "SMALLINT",
+    "int64": "BIGINT",
+    "double": "DOUBLE",
+}
+
+
+def _scan(paths: Sequence[str]) -> str:
+    quoted = ", ".join("'" + path.removeprefix("file://").replace("'", "''") + "'" for path in paths)
+    return f"read_parquet([{quoted}], hive_partitioning=false)"
+
+
+def _files(table: Table, delta: DeltaTable, paths: tuple[str, ...]) -> Files:
+    actions = pa.table(delta.get_add_actions(flatten=True))
+    # the two calls list files in the same order only by chance: statistics are matched by the end of the path
+    order = {path: i for i, path in enumerate(actions["path"].to_pylist())}
+    index = [next(order[tail] for tail in _tails(path) if tail in order) for path in paths]
+    taken = actions.take(pa.array(index, type=pa.int64()))
+
+    def stat(name: str) -> np.ndarray[Any, Any] | None:
+        return taken[name].to_numpy(zero_copy_only=False) if name in taken.column_names else None
+
+    first, last = stat(f"min.{table.time}"), stat(f"max.{table.time}")
+    unknown = np.full(len(paths), np.datetime64("NaT"), dtype="datetime64[us]")
+    first = unknown if first is None else first.astype("datetime64[us]")
+    last = unknown if last is None else last.astype("datetime64[us]")
+    low, high, nulls = stat("min.sample_interval"), stat("max.sample_interval"), stat("null_count.sample_interval")
+    uniform = np.zeros(len(paths), dtype=np.bool_)
+    if table.name in STREAMS and low is not None and high is not None and nulls is not None:
+        uniform = (low == 1) & (high == 1) & (nulls == 0)
+    return Files(
+        version=delta.version(),
+        paths=paths,
+        first=np.where(np.isnat(first), np.datetime64("1970-01-01", "us"), first),
+        last=np.where(np.isnat(last), np.datetime64("9999-01-01", "us"), last),
+        uniform=uniform,
+        rows=int(np.sum(taken["num_records"].to_numpy(zero_copy_only=False))) if len(paths) else 0,
+    )
+
+
+def _tails(path: str) -> list[str]:
+    parts = path.split("/")
+    return ["/".join(parts[-n:]) for n in (1, 2)]
+
+
+def _utc64(moment: datetime) -> np.datetime64:
+    return np.datetime64(moment.astimezone(UTC).replace(tzinfo=None), "us")
+
+
+def _plain_words(error: duckdb.Error) -> str:
+    return str(error).strip()
+
+
+def _filter_problem(table: str, text: str, error: duckdb.Error) -> str:
+    words = str(error).strip().splitlines()[0]
+    unknown = re.search(r'Referenced column "([^"]+)"', words)
+    if unknown:
+        hint = did_you_mean(unknown[1], TABLES[table].names) or f"columns: {', '.join(TABLES[table].names)}"
+        return f"{table} has no column {unknown[1]!r} ({hint}) in {text!r}"
+    return f"{text!r} is no condition on {table}: {words}"
