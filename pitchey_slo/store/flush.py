@@ -36,7 +36,7 @@ def flush_table(hot: Hot, lake: Lake, name: str, upto: int) -> int:
             lake.mirror(name, cursor.sql(f"SELECT * FROM {name} ORDER BY id").to_arrow_table(), upto)
             return upto
         fresh = "commit_seq > ? AND commit_seq <= ?"
-        if not cursor.execute(f"SELECT 1 FROM {name} WHERE {fresh} LIMIT 1", [since, upto]).fetchone():
+        if not cursor.execute(f"SELECT 1 FROM {name} WHERE {fresh} LIMIT 1", [since, upto]).fetchall():
             return upto
         time_column = TABLES[name].time
         rows: Any = cursor.sql(
