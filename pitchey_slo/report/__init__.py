@@ -1,0 +1,30 @@
+"""Reports: notebooks run with checked parameters in a worker process, kept as notebook and as one page, and listed.
+
+A *run* is a folder `<reports>/<notebook>/<run id>/` never changed once it ended: the notebook as it was run, the
+same as one HTML page that needs no network, the worker's log, and `run.json`. A run that failed keeps all of that and
+says which cell. Parameters are strict: what the notebook did not declare, or declared with another type, is an error
+before a kernel starts. The worker gets no secret, a wall clock and a limit of memory; when its time is up it is killed
+with everything it started.
+
+What this room does not do: it does not compute (the notebooks call the workbench), does not send, does not schedule,
+and does not search outputs for secrets a notebook brought itself. A notebook is code: run those you would run by hand.
+"""
+
+from pitchey_slo.report.catalogue import Notebook, find, notebooks
+from pitchey_slo.report.parameters import Parameter, from_text
+from pitchey_slo.report.record import Run, runs
+from pitchey_slo.report.run import Outcome, run_notebook
+from pitchey_slo.report.worker import Limits
+
+__all__ = [
+    "Limits",
+    "Notebook",
+    "Outcome",
+    "Parameter",
+    "Run",
+    "find",
+    "from_text",
+    "notebooks",
+    "run_notebook",
+    "runs",
+]
