@@ -1,1 +1,28 @@
-"""pitchey_slo: events in, judgements out; the rule that pages you is the rule you reviewed."""
+"""pitchey_slo: events in, judgements out; the rule that pages you is the rule you reviewed.
+
+    collect -> store -> promql, slo, analyse -> alert -> web, show, report
+    (rows in)  (once)   (numbers)               (pages)  (what people see)
+
+A notebook needs one name: `wb = pitchey_slo.connect()`; `pitchey_slo.plots` draws what it finds.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pitchey_slo import plots
+    from pitchey_slo.workbench import Workbench, connect
+
+__all__ = ["Workbench", "connect", "plots"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import on first use: the command line and small tools start without pandas, plotly and the database."""
+    import importlib
+
+    if name in ("connect", "Workbench"):
+        return getattr(importlib.import_module("pitchey_slo.workbench"), name)
+    if name == "plots":
+        return importlib.import_module("pitchey_slo.plots")
+    raise AttributeError(f"module 'pitchey_slo' has no attribute {name!r}")

@@ -165,3 +165,17 @@ def shipped(folder: str) -> Path:
     """Folder with files that come with the package: "config" or "notebooks" (beside the code in a checkout)."""
     inside = Path(__file__).parent / "_shipped" / folder
     return inside if inside.exists() else Path(__file__).parent.parent / folder
+
+
+def env_text() -> str:
+    """A commented `.env` with every setting at its default, made from the entries above."""
+    lines = [
+        "# Settings of pitchey-slo. The environment wins over this file; a line with # keeps the default.",
+        "# This file may hold secrets: keep it out of version control.",
+        "",
+    ]
+    for name, field in Settings.model_fields.items():
+        default = field.get_default(call_default_factory=True)
+        shown = "" if default is None else "{}" if default == {} else str(default)
+        lines += [f"# {field.description}", f"# {field.alias or name}={shown}", ""]
+    return "\n".join(lines)

@@ -35,11 +35,13 @@ def build(argv: list[str]) -> typer.Typer:
     app = typer.Typer(
         name="pitchey-slo",
         help="Analytics and SLO workbench: the rule that pages you is the rule you reviewed.",
+        context_settings={"help_option_names": ["-h", "--help"]},
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
         add_completion=False,
     )
+    app.callback()(lambda: None)  # without it Typer drops the name of a command that is alone
     word = next((a for a in argv if not a.startswith("-")), None)
     for name, (module, function) in COMMANDS.items():
         if word in (None, name) or word not in {*COMMANDS, *GROUPS}:

@@ -1,0 +1,46 @@
+"""One door into the store: through the server when one runs on this home, else by opening the store itself.
+
+Commands and notebooks append rows without knowing which of the two it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol
+
+from pitchey_slo.settings import Settings
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from pitchey_slo.store import Receipt
+
+
+class Door(Protocol):
+    """What both ways offer."""
+
+    def append(self, table: str, rows: pa.Table) -> Receipt:
+        """Store rows that conform to the table's schema; returns when they are durable."""
+        ...
+
+
+@contextmanager
+def open_door(settings: Settings) -> Iterator[Door]:
+    """Open the door of `settings.home`. Without a server the home belongs to this process until the end of the block;
+    what was appended is in the lake when the block ends.
+
+    Raises StoreLocked when another process has the home open without serving it.
+    """
+    from pitchey_slo.client import HttpDoor, find_server  # here, since they bring httpx, pyarrow and the database
+
+    server = find_server(settings.home)
+    if server is not None:
+        with HttpDoor(server) as door:
+            yield door
+            door.flush()
+        return
+    from pitchey_slo.store import Store
+
+    with Store.open(settings) as store:
+        yield store

@@ -1,0 +1,258 @@
+"""The workbench: what `pitchey_slo.connect()` gives a notebook.
+
+    import pitchey_slo as ps
+    wb = ps.connect()
+    wb.sql("SELECT route, count(*) FROM requests GROUP BY ALL")
+    wb.slo("api-availability").report("28d")
+    wb.percentiles(bucket="1h")
+
+It reads the lake, live, from any process, and holds no lock. Writing (labels) goes through the server when one runs.
+Times are UTC; `end` "" or None means the minute after the newest row, so that a report on old data speaks of that data.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pitchey_slo.errors import QueryError, SloError, did_you_mean
+from pitchey_slo.settings import Settings, shipped
+from pitchey_slo.tables import INCIDENTS, STREAMS, TABLES
+
+if TYPE_CHECKING:
+    import duckdb
+    import pandas as pd
+
+    from pitchey_slo.slo import SloReport
+    from pitchey_slo.slo.model import Slo
+
+Moment = datetime | str | None
+
+
+def connect(home: str | Path | None = None, *, settings: Settings | None = None) -> Workbench:
+    """Open the workbench on `home` (default: PITCHEY_HOME, else ./data). Raises ConfigError for a wrong setting."""
+    return Workbench(settings or Settings.load(**({"home": Path(home)} if home else {})))
+
+
+class Workbench:
+    """Live, read-only view of one home's lake, with the house's own questions as methods."""
+
+    def __init__(self, settings: Settings) -> None:
+        from pitchey_slo.store.reader import LakeReader
+
+        self.settings = settings
+        self.reader = LakeReader(settings.lake_uri, settings.storage_options, settings.memory_limit)
+
+    def __repr__(self) -> str:
+        newest = self.watermark()
+        return f"<Workbench on {self.settings.lake_uri}: newest request {newest or 'none yet'}>"
+
+    def sql(self, text: str) -> duckdb.DuckDBPyRelation:
+        """Any SELECT over requests, business_events, incidents, deployments, report_runs. `.df()` gives a frame.
+
+        Raises QueryError with DuckDB's words, the line and a caret.
+        """
+        return self.reader.relation(text)
+
+    def slos(self, service: str = "all") -> tuple[Slo, ...]:
+        """The SLOs of `config/slos` (the shipped ones when that folder is absent), or those of one service."""
+        from pitchey_slo.slo import load
+
+        folder = self.settings.config / "slos"
+        found = load(folder if folder.exists() else shipped("config") / "slos")
+        if service in ("", "all"):
+            return found
+        chosen = tuple(slo for slo in found if slo.service == service)
+        if not chosen:
+            services = sorted({slo.service for slo in found})
+            hint = did_you_mean(service, services) or f"services: {', '.join(services)}"
+            raise SloError(f"no SLO has service {service!r}; {hint}")
+        return chosen
+
+    def slo(self, name: str) -> SloView:
+        """One SLO by name. Raises SloError with a suggestion when there is none."""
+        found = {slo.name: slo for slo in self.slos()}
+        if name not in found:
+            raise SloError(f"no SLO {name!r}; {did_you_mean(name, found) or 'SLOs: ' + ', '.join(found)}")
+        return SloView(self, found[name])
+
+    def slo_report(self, service: str = "all", window: str = "", end: Moment = None) -> tuple[SloReport, ...]:
+        """Every SLO (of one service) over its own windows, or over `window` alone, in one scan of the data."""
+        return self._evaluate(self.slos(service), window, end)
+
+    def percentiles(
+        self,
+        start: Moment = None,
+        end: Moment = None,
+        *,
+        quantiles: Sequence[float] = (0.5, 0.95, 0.99),
+        bucket: str | None = "1h",
+        by: str | None = None,
+        where: str | None = None,
+    ) -> pd.DataFrame:
+        """Exact, weighted latency quantiles in milliseconds: one row per `bucket` ("5m", "1h", "1d", None for all in
+        one) and per value of `by` (route, method, location, status, ...). `start` defaults to 28 days before
+        `end`."""
+        from pitchey_slo.slo.windows import duration_minutes
+        from pitchey_slo.store.questions import latency_quantiles
+
+        first, last = self.span(start, end)
+        seconds = duration_minutes(bucket) * 60 if bucket else None
+        table = latency_quantiles(self.reader, first, last, quantiles, seconds=seconds, by=by, where=where)
+        return _frame(table)
+
+    def routes(self, start: Moment = None, end: Moment = None, *, where: str | None = None) -> pd.DataFrame:
+        """Per method and route: weighted requests, 5xx errors, 4xx, error ratio and p95; most errors first."""
+        from pitchey_slo.store.questions import routes
+
+        return _frame(routes(self.reader, *self.span(start, end), where))
+
+    def volume(self, start: Moment = None, end: Moment = None, *, bucket: str = "1h") -> pd.DataFrame:
+        """Weighted requests and 5xx errors per bucket."""
+        from pitchey_slo.slo.windows import duration_minutes
+        from pitchey_slo.store.questions import volume
+
+        return _frame(volume(self.reader, *self.span(start, end), duration_minutes(bucket) * 60))
+
+    def incidents(self, start: Moment = None, end: Moment = None) -> pd.DataFrame:
+        """Labelled incidents that touch the span, oldest first."""
+        from pitchey_slo.store.questions import marks
+
+        return _frame(marks(self.reader, *self.span(start, end))[0])
+
+    def deployments(self, start: Moment = None, end: Moment = None) -> pd.DataFrame:
+        """Deployments in the span, oldest first."""
+        from pitchey_slo.store.questions import marks
+
+        return _frame(marks(self.reader, *self.span(start, end))[1])
+
+    def freshness(self, now: datetime | None = None) -> pd.DataFrame:
+        """Per table: rows, oldest and newest time, age of the newest in seconds (None when empty)."""
+        import pandas as pd
+
+        moment = now or datetime.now(UTC)
+        rows = []
+        for name in TABLES:
+            newest = self.reader.watermark(name)
+            rows.append(
+                {
+                    "table": name,
+                    "kind": "stream" if name in STREAMS else "register",
+                    "rows": self.reader.rows(name),
+                    "oldest": self.reader.earliest(name),
+                    "newest": newest,
+                    "age_seconds": (moment - newest).total_seconds() if newest else None,
+                }
+            )
+        return pd.DataFrame(rows)
+
+    def watermark(self) -> datetime | None:
+        """Time of the newest request; None when there is none."""
+        return self.reader.watermark("requests")
+
+    def label_incident(
+        self,
+        title: str,
+        started_at: Moment,
+        ended_at: Moment = None,
+        *,
+        kind: str = "other",
+        severity: str = "warning",
+        routes: str | None = None,
+        location: str | None = None,
+        description: str | None = None,
+        by: str | None = None,
+        id: str | None = None,  # noqa: A002  # the column's name
+    ) -> str:
+        """Label a span as an incident, or correct a label by giving its `id`; returns the id. Readers see it within
+        seconds."""
+        import pyarrow as pa
+
+        from pitchey_slo.collect import conform
+        from pitchey_slo.door import open_door
+
+        first, last = parse_time(started_at, "started_at"), parse_time(ended_at, "ended_at")
+        if first is not None and last is not None and last < first:
+            raise QueryError(f"the incident ends ({last}) before it starts ({first})")
+        now = datetime.now(UTC)
+        key = id or f"inc-{uuid.uuid4().hex[:12]}"
+        row = {
+            "id": key,
+            "title": title,
+            "kind": kind,
+            "severity": severity,
+            "started_at": first,
+            "ended_at": last,
+            "routes": routes,
+            "location": location,
+            "description": description,
+            "labelled_by": by,
+            "updated_at": now,
+            "source": "workbench",
+        }
+        batch = conform(INCIDENTS, pa.Table.from_pylist([row], schema=INCIDENTS.schema), now=now)
+        if batch.rejected:
+            raise QueryError(f"the label was refused: {batch.rejected[0].message}")
+        with open_door(self.settings) as door:
+            door.append("incidents", batch.rows)
+        return key
+
+    def span(self, start: Moment, end: Moment, *, days: int = 28) -> tuple[datetime, datetime]:
+        """(start, end) as times: `end` defaults to the minute after the newest request (now when there is none),
+        `start` to `days` before it. Raises QueryError when start is not before end."""
+        last = parse_time(end, "end") or self._newest_minute()
+        first = parse_time(start, "start") or last - timedelta(days=days)
+        if first >= last:
+            raise QueryError(f"start {first} is not before end {last}")
+        return first, last
+
+    def _newest_minute(self) -> datetime:
+        newest = self.watermark() or datetime.now(UTC)
+        return newest.replace(second=0, microsecond=0) + timedelta(minutes=1)
+
+    def _evaluate(self, slos: Sequence[Slo], window: str, end: Moment) -> tuple[SloReport, ...]:
+        from pitchey_slo.slo import evaluate
+
+        return evaluate(
+            slos,
+            self.reader,
+            end=parse_time(end, "end"),
+            windows=[window] if window else None,
+            now=datetime.now(UTC),
+        )
+
+
+class SloView:
+    """One SLO of a workbench."""
+
+    def __init__(self, workbench: Workbench, slo: Slo) -> None:
+        self._workbench = workbench
+        self.spec = slo
+
+    def report(self, window: str = "", end: Moment = None) -> tuple[SloReport, ...]:
+        """One finding per objective and window (the spec's windows, or `window` alone)."""
+        return self._workbench._evaluate([self.spec], window, end)
+
+
+def parse_time(moment: Moment, name: str) -> datetime | None:
+    """ISO 8601 text or a datetime as UTC (no zone means UTC); "" and None are None.
+
+    >>> parse_time("2026-03-01T12:00", "end")
+    datetime.datetime(2026, 3, 1, 12, 0, tzinfo=datetime.timezone.utc)
+    """
+    if moment is None or moment == "":
+        return None
+    if isinstance(moment, str):
+        try:
+            moment = datetime.fromisoformat(moment.strip())
+        except ValueError:
+            raise QueryError(f"{name}: {moment!r} is no time; write it as 2026-03-01T12:00:00Z") from None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _frame(table: Any) -> pd.DataFrame:
+    frame: pd.DataFrame = table.to_pandas()
+    return frame
