@@ -1,0 +1,53 @@
+"""`pitchey-slo serve`: the API over the store of a home folder."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from pitchey_slo.client import ServerInfo
+from pitchey_slo.settings import Settings
+
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+out = Console(highlight=False, soft_wrap=True)
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help="address to listen on (PITCHEY_HOST)")] = None,
+    port: Annotated[int | None, typer.Option(help="port, 0 takes a free one (PITCHEY_PORT)", min=0, max=65535)] = None,
+    home: Annotated[Path | None, typer.Option(help="folder of the store (PITCHEY_HOME)")] = None,
+) -> None:
+    """Serve the API and write what arrives, until Ctrl-C or SIGTERM."""
+    from pitchey_slo import web
+
+    given: dict[str, Any] = {"host": host, "port": port, "home": home}
+    settings = Settings.load(**{name: value for name, value in given.items() if value is not None})
+    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    if not is_loopback(settings.host):
+        err.print(
+            f"warning: {settings.host} can be reached from other machines, and the API speaks plain HTTP; "
+            "put a proxy with TLS in front, or listen on 127.0.0.1",
+            style="yellow",
+        )
+    web.serve(settings, on_ready=lambda info: tell(info, settings))
+    out.print("stopped; everything acknowledged is stored")
+
+
+def tell(info: ServerInfo, settings: Settings) -> None:
+    """Where it listens and what to do next."""
+    out.print(f"serving {settings.home} on {info.url} (process {info.pid}); Ctrl-C stops")
+    out.print(f"  send events   POST {info.url}/api/monitoring/events")
+    out.print(f"  a token       pitchey-slo token create --scope ingest --home {settings.home}")
+    out.print(f"  all paths     {info.url}/docs")
+
+
+def is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

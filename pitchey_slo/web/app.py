@@ -1,0 +1,45 @@
+"""The application: sections put together, every route with a scope."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from fastapi import FastAPI
+
+from pitchey_slo.settings import Settings
+from pitchey_slo.store import Store, utc_now
+from pitchey_slo.web import admin, docs, errors, events, health, tokens
+from pitchey_slo.web.auth import api_routes, scope_of
+from pitchey_slo.web.edge import Edge
+from pitchey_slo.web.house import House
+from pitchey_slo.web.limits import Limits
+
+SECTIONS = (events, health, tokens, admin, docs)
+
+
+def create_app(
+    store: Store | None, settings: Settings, *, clock: Callable[[], datetime] = utc_now, limits: Limits | None = None
+) -> FastAPI:
+    """The API over `store`; None answers 503 until `app.state.house.store` is set.
+
+    Raises ValueError when a route says nothing about who may call it.
+    """
+    app = FastAPI(
+        title="pitchey-slo",
+        description=docs.DESCRIPTION,
+        openapi_url=None,  # our own routes serve the document and a page that needs no network
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
+    )
+    app.state.house = House(store, settings, clock, limits or Limits())
+    errors.install(app)
+    for section in SECTIONS:
+        app.include_router(section.router)
+    app.add_middleware(Edge)
+    for route in api_routes(app):
+        if scope_of(route) is None:
+            raise ValueError(f"{route} says nothing about who may call it; give it **needs(scope)")
+    return app

@@ -1,0 +1,123 @@
+"""Run the API until it is asked to stop, then close the store.
+
+hypercorn rather than uvicorn, which keeps stalled connections for ever. Its own `read_timeout` also counts while an
+answer is being worked on and would cut a long backup, so stalled bodies are timed where they are read
+(`limits.read_body`), and stalled headers by hypercorn's idle timer, which starts with the connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, cast
+
+from hypercorn.asyncio import serve as hypercorn_serve
+from hypercorn.config import Config
+
+from pitchey_slo.client import ServerInfo
+from pitchey_slo.errors import ConfigError
+from pitchey_slo.settings import Settings
+from pitchey_slo.store import Store, utc_now
+from pitchey_slo.web.app import create_app
+from pitchey_slo.web.limits import Limits
+
+log = logging.getLogger(__name__)
+
+#: Seconds that requests in progress have when the server is asked to stop.
+GRACE = 10.0
+
+
+def serve(
+    settings: Settings,
+    *,
+    clock: Callable[[], datetime] = utc_now,
+    limits: Limits | None = None,
+    on_ready: Callable[[ServerInfo], None] = lambda _: None,
+) -> None:
+    """Serve `settings.home` on `settings.host` and `.port` until SIGTERM or Ctrl-C; requests in progress are finished.
+
+    `on_ready` is called once the store is open. Raises ConfigError when the port is taken, StoreLocked when another
+    process owns the home, StoreDamaged when it does not open.
+    """
+    with listen(settings.host, settings.port) as listener:
+        asyncio.run(_until_signal(settings, listener, clock, limits or Limits(), on_ready))
+
+
+async def _until_signal(
+    settings: Settings,
+    listener: socket.socket,
+    clock: Callable[[], datetime],
+    limits: Limits,
+    on_ready: Callable[[ServerInfo], None],
+) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await run(settings, listener, stop, clock=clock, limits=limits, on_ready=on_ready)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A bound socket; port 0 takes a free one. Raises ConfigError that says what is wrong with the address."""
+    try:
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        return socket.create_server(address[:2], family=family)
+    except socket.gaierror as error:
+        raise ConfigError(f"no such address {host!r}: {error.strerror}", key="host") from None
+    except OSError as error:
+        hint = "stop what listens there, or choose another with --port (0 takes a free one)"
+        raise ConfigError(
+            f"cannot listen on {host}:{port}: {os.strerror(error.errno or 0)}", key="port", hint=hint
+        ) from None
+
+
+async def run(
+    settings: Settings,
+    listener: socket.socket,
+    stop: asyncio.Event,
+    *,
+    clock: Callable[[], datetime],
+    limits: Limits,
+    on_ready: Callable[[ServerInfo], None],
+) -> None:
+    """`serve` inside a running event loop, until `stop` is set."""
+    app = create_app(None, settings, clock=clock, limits=limits)
+    house = app.state.house
+    server = asyncio.create_task(hypercorn_serve(cast(Any, app), _config(listener, limits), shutdown_trigger=stop.wait))
+    info = ServerInfo(url_of(listener), os.getpid(), house.guard.make_local(), house.started_at)
+    try:
+        # alive but not ready meanwhile: opening replays what an unclean stop left
+        house.store = await asyncio.to_thread(Store.open, settings, clock=clock)
+        info.write(settings.home)
+        on_ready(info)
+        await asyncio.shield(server)
+    finally:
+        stop.set()
+        await server
+        house.decoders.shutdown()
+        if house.store is not None:
+            info.remove(settings.home)
+            await asyncio.to_thread(house.store.close)
+
+
+def _config(listener: socket.socket, limits: Limits) -> Config:
+    config = Config()
+    config.bind = [f"fd://{os.dup(listener.fileno())}"]
+    config.backlog = 512
+    config.keep_alive_timeout = limits.idle
+    config.keep_alive_max_requests = 1_000_000  # a collector keeps its connection for days
+    config.graceful_timeout = GRACE
+    config.include_server_header = False
+    config.errorlog = log
+    return config
+
+
+def url_of(listener: socket.socket) -> str:
+    """The address a client on this machine reaches: a server on all addresses is reached on the loopback one."""
+    host, port = listener.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
