@@ -1,0 +1,66 @@
+# pitchey_slo: `make` prints the targets.
+VENV ?= .venv
+BIN := $(VENV)/bin
+PYTHON ?= python3
+# where the demo puts its store and its reports
+export PITCHEY_HOME ?= data
+export PITCHEY_REPORTS ?= reports
+# make demo SERVE=0 ends after the report
+SERVE ?= 1
+DEMO_ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint types bench notebooks serve parts lock clean
+
+help: ## print the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
+
+setup: $(VENV)/.installed ## install everything into .venv
+
+# uv installs in seconds; pip, which also knows company mirrors from pip.conf, is the fallback
+$(VENV)/.installed: pyproject.toml requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed (PYTHON=python3.12 make ...)"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { echo "no venv: apt-get install python3-venv"; exit 1; }
+	@echo "installing into $(VENV) ..."
+	@$(BIN)/pip install --quiet --disable-pip-version-check uv 2>/dev/null || true
+	@{ test -x $(BIN)/uv && $(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements.lock -e . 2>/dev/null; } \
+		|| $(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock -e .
+	@touch $@
+
+demo: setup ## simulate a Pitchey, run the SLO report, serve (SERVE=0: end after the report)
+	@$(BIN)/pitchey-slo demo $(DEMO_ARGS)
+	@$(BIN)/pitchey-slo report run slo
+	@if [ "$(SERVE)" != 0 ]; then exec $(BIN)/pitchey-slo serve; fi
+
+serve: setup ## serve the API on this home
+	@$(BIN)/pitchey-slo serve
+
+test: setup parts ## install what the tests need, run them
+	$(BIN)/pytest
+
+# real parts the tests use; what cannot be installed here is skipped with a reason (CI=true fails instead)
+parts:
+	@missing=$$(.ci/missing-parts); if [ -n "$$missing" ]; then \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			echo "installing $$missing"; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$missing >/dev/null; \
+		else echo "some tests will be skipped; they need: sudo apt-get install $$missing"; fi; fi
+
+lint: setup ## ruff: format and lint, notebooks too
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: setup ## mypy --strict on the package
+	$(BIN)/mypy
+
+bench: setup ## the benchmarks, small; docs/benchmarks.md says how to run them large
+	@for b in benchmarks/[a-z]*.py; do echo "== $$b"; $(BIN)/python $$b || exit 1; done
+
+notebooks: setup ## JupyterLab on the notebooks, on this home
+	$(BIN)/jupyter lab --notebook-dir .
+
+lock: setup ## renew requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade --no-emit-index-url --no-header --no-annotate \
+		--extra dev pyproject.toml -o requirements.lock
+
+clean: ## remove the demo's store and reports, nothing else
+	rm -rf "$(PITCHEY_HOME)" "$(PITCHEY_REPORTS)"
