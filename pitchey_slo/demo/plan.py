@@ -144,14 +144,15 @@ def _troubles(
 def _busy_minute(
     rng: np.random.Generator, traffic: NDArray[np.float64], low: int, high: int, length: int, start: int, recipe: Recipe
 ) -> int:
-    """A minute in [low, high), likelier when the next `length` minutes have much traffic; a deployment is within
+    """A minute in [low, high) whose next `length` minutes are among the busier ones; a deployment is within
     working hours if there are any."""
     at = np.arange(low, max(high, low + 1))
     sums = np.concatenate([[0.0], np.cumsum(traffic)])
-    chance = (sums[at + length] - sums[at]) ** 4
+    load = sums[at + length] - sums[at]
+    chance = np.where(load >= np.quantile(load, 0.6), load, 0.0)
     if recipe.kind == "bad_deployment":
         working = _working(start, at)
-        chance = chance * working if working.any() else chance
+        chance = load * working if working.any() else chance
     return int(rng.choice(at, p=chance / chance.sum()))
 
 

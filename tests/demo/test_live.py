@@ -1,0 +1,61 @@
+from datetime import UTC, datetime, timedelta
+
+import pyarrow as pa
+import pytest
+
+from pitchey_slo.demo import live
+from pitchey_slo.errors import ConfigError
+from pitchey_slo.tables import TABLES
+
+START = datetime(2026, 11, 23, 12, 0, 3, 250_000, tzinfo=UTC)
+
+
+def batches(steps, rate=200.0, seed=7):
+    """What comes when the clock shows START plus each of `steps` seconds."""
+    times = iter([START + timedelta(seconds=s) for s in steps])
+    source = live(seed=seed, rate=rate, start=START, clock=lambda: next(times))
+    return [next(source) for _ in steps]
+
+
+def test_exactly_rate_times_seconds_rows_come_however_the_clock_steps():
+    for steps in ([10.0], [0.5, 1.0, 10.0], [0.001 * i for i in range(1, 10_001, 37)] + [10.0]):
+        assert sum(len(b["requests"]) for b in batches(steps)) == 2_000
+
+
+def test_rows_lie_between_the_last_look_and_this_one_in_order():
+    steps = [0.5, 1.0, 4.0]
+    last = START
+    for step, batch in zip(steps, batches(steps), strict=True):
+        times = batch["requests"]["ts"].to_pylist()
+        assert times == sorted(times)
+        assert last <= times[0]
+        assert times[-1] < START + timedelta(seconds=step)
+        last = START + timedelta(seconds=step)
+
+
+def test_too_soon_or_a_clock_gone_back_gives_empty_tables_with_the_schema():
+    for batch in batches([0.001, -5.0]):
+        assert {name: len(rows) for name, rows in batch.items()} == {"requests": 0, "business_events": 0}
+        for name, rows in batch.items():
+            assert rows.schema.equals(TABLES[name].schema)
+
+
+def test_ids_are_unique_and_the_same_clock_gives_the_same_rows():
+    steps = [1.0, 2.0, 3.0, 60.0]
+    one, two = (pa.concat_tables([b["requests"] for b in batches(steps)]) for _ in range(2))
+    assert one.equals(two)
+    assert len(set(one["event_id"].to_pylist())) == len(one) == 12_000
+    assert not one.equals(pa.concat_tables([b["requests"] for b in batches(steps, seed=8)]))
+
+
+def test_business_events_belong_to_requests_of_the_same_batch():
+    for batch in batches([5.0, 20.0]):
+        traces = set(batch["requests"]["trace_id"].to_pylist())
+        assert set(batch["business_events"]["trace_id"].to_pylist()) <= traces
+        assert len(batch["business_events"])
+
+
+@pytest.mark.parametrize("rate", [0, -1, float("nan")])
+def test_a_rate_that_sends_nothing_is_refused(rate):
+    with pytest.raises(ConfigError, match="above 0"):
+        live(rate=rate, start=START, clock=lambda: START)
