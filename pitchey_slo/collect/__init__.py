@@ -14,5 +14,7 @@ errors into answers. It does not guess: a time that could be two times, or a tex
 from pitchey_slo.collect.batch import Batch, FileBatch, Rejected
 from pitchey_slo.collect.conform import conform
 from pitchey_slo.collect.decode import decode
+from pitchey_slo.collect.files import read_file
+from pitchey_slo.collect.lines import user_key
 
-__all__ = ["Batch", "FileBatch", "Rejected", "conform", "decode"]
+__all__ = ["Batch", "FileBatch", "Rejected", "conform", "decode", "read_file", "user_key"]

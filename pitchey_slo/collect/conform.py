@@ -6,7 +6,7 @@ filled; a row with a bad or a missing required value is left out and reported wi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -55,12 +55,12 @@ def conform_piece(
     numbers: Codes,
     *,
     now: datetime,
-    texts: Sequence[str] | None = None,
-    event_ids: pa.Array | None = None,
+    fallbacks: Mapping[str, pa.Array] | None = None,
 ) -> tuple[Batch, Codes]:
-    """`conform` for one piece whose rows have the given row `numbers` (and, from a file, `texts`).
+    """`conform` for one piece whose rows have the given row `numbers`.
 
-    `event_ids` fill the event ids the sender left out. Also returns which rows were kept, as a boolean array.
+    `fallbacks` fill what the sender left out (event ids, the source), before the columns' own defaults. Also returns
+    which rows were kept, as a boolean array.
     """
     length = len(numbers)
     latest = int(now.timestamp() * 1_000_000) + FUTURE_SECONDS * 1_000_000
@@ -70,7 +70,7 @@ def conform_piece(
     culprits: Codes | None = None
     for place, column in enumerate(table.columns):
         given = [values.convert(column, arrays[i], latest) for i in where.get(column.name, [])]
-        found = _completed(column, given, length, event_ids if column.name == "event_id" else None)
+        found = _completed(column, given, length, (fallbacks or {}).get(column.name))
         kept[column.name] = found.data
         if found.codes is not None:
             if reasons is None or culprits is None:
@@ -88,7 +88,6 @@ def conform_piece(
             int(numbers[i]),
             REASONS[reasons[i]],
             teller.message(REASONS[reasons[i]], int(culprits[i]), i if told < TOLD else None),
-            texts[i] if texts is not None else None,
         )
         for told, i in enumerate(np.flatnonzero(~good).tolist())
     ]

@@ -72,10 +72,10 @@ def _kind(content_type: str | None) -> str:
     return name
 
 
-def _event_ids(batch_key: str | None, numbers: np.ndarray[Any, Any]) -> pa.Array | None:
+def _event_ids(batch_key: str | None, numbers: np.ndarray[Any, Any]) -> dict[str, pa.Array]:
     if batch_key is None:
-        return None
-    return pa.array([f"{batch_key}:{number}" for number in numbers.tolist()], pa.string())
+        return {}
+    return {"event_id": pa.array([f"{batch_key}:{number}" for number in numbers.tolist()], pa.string())}
 
 
 def _arrow(body: bytes, table: Table, limit: int, now: datetime, batch_key: str | None) -> Batch:
@@ -90,7 +90,7 @@ def _columns(rows: pa.Table, table: Table, now: datetime, batch_key: str | None)
         numbers = np.arange(start, start + piece.num_rows)
         arrays = [whole(column) for column in piece.columns]
         ids = _event_ids(batch_key, numbers)
-        parts.append(conform_piece(table, piece.column_names, arrays, numbers, now=now, event_ids=ids)[0])
+        parts.append(conform_piece(table, piece.column_names, arrays, numbers, now=now, fallbacks=ids)[0])
     return merge(table, parts)
 
 
@@ -124,7 +124,7 @@ def _objects(
 ) -> Batch:
     names, arrays = json_rows.columns_of(rows, table)
     ids = _event_ids(batch_key, numbers)
-    batch, _ = conform_piece(table, names, arrays, numbers, now=now, event_ids=ids)
+    batch, _ = conform_piece(table, names, arrays, numbers, now=now, fallbacks=ids)
     rejected = sorted([*refused, *batch.rejected], key=lambda r: r.row) if refused else batch.rejected
     return Batch(batch.table, batch.rows, rejected, batch.warnings)
 

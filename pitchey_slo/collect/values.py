@@ -158,8 +158,8 @@ def _number(column: Column, array: pa.Array, marks: Marks) -> pa.Array:
         return _refuse(array, marks, column.type)
     if t.is_floating(array.type):
         array = _floats(array, marks, whole)
-    elif array.type != pa.int64():
-        array = array.cast(pa.int64())
+    else:
+        array = array.cast(pa.int64() if whole else pa.float64(), safe=False)
     return _within(column, array, marks).cast(column.type, safe=False)
 
 

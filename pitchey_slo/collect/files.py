@@ -1,0 +1,241 @@
+"""Files -> batches, piece by piece: access logs, JSON lines, CSV and Parquet, plain or as .gz and .zst.
+
+The format is found by looking inside. Rows without an event id get one from their line (Parquet: from their values),
+rows without a source get the file's name, so reading the same or a grown file again stores nothing twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pitchey_slo.collect import access_log, csv_rows, json_rows
+from pitchey_slo.collect.batch import Batch, FileBatch, Rejected
+from pitchey_slo.collect.conform import conform_piece, whole
+from pitchey_slo.collect.fields import missing_required, spellings
+from pitchey_slo.collect.lines import LONGEST, Identity, Piece, head, pieces, source_name, verbatim
+from pitchey_slo.errors import CollectError, UnknownFormat, did_you_mean
+from pitchey_slo.tables import REQUESTS, TABLES, TEXT, Table
+
+FORMATS: Final = {
+    "access": "access log of Apache or nginx, common or combined",
+    "jsonl": "one JSON object per line",
+    "csv": "comma, semicolon, tab or bar, with a header line",
+    "parquet": "Apache Parquet",
+}
+ROWS: Final = 1 << 16  # of Parquet, at once
+
+Parsed = tuple[list[str], list[pa.Array], list[int], list[Rejected]]
+
+
+def read_file(
+    path: Path,
+    *,
+    table: Table = REQUESTS,
+    format: str | None = None,  # noqa: A002  # the word people type
+    source: str | None = None,
+    now: datetime,
+    user_key: bytes | None = None,
+) -> Iterator[FileBatch]:
+    """The rows of a file, a piece at a time; memory does not grow with the file.
+
+    `format` is one of FORMATS (found by looking inside when None), `source` names the rows' source (default
+    `file:<path>` without rotation suffix), `user_key` makes `user_hash` from an access log's addresses (without it they
+    are dropped). `Rejected.row` is the line, counted from 1 (Parquet: the row), and `.text` the line as it stands.
+    Raises CollectError when the file cannot be read or holds nothing of this table; UnknownFormat for another format.
+    """
+    if format is not None and format not in FORMATS:
+        hint = did_you_mean(format, FORMATS) or f"formats: {', '.join(FORMATS)}"
+        raise UnknownFormat(f"no format {format!r}; {hint}")
+    start = head(path)
+    if not start.strip():
+        return
+    kind = format or find_format(path, start, table)
+    source = source or source_name(path)
+    if kind == "parquet":
+        yield from _parquet(path, table, source, now)
+    elif kind == "csv":
+        yield from _csv(path, table, source, now)
+    else:
+        if kind == "access" and table is not REQUESTS:
+            raise CollectError(f"{path}: an access log fills the table requests, not {table.name}")
+        if kind == "jsonl":
+            _check_objects(path, table, start)
+        yield from _lines(path, table, source, now, kind, user_key)
+
+
+def find_format(path: Path, start: bytes, table: Table = REQUESTS) -> str:
+    """The format of a file whose text begins with `start`; raises UnknownFormat that shows its first line."""
+    if start.startswith(b"PAR1"):
+        return "parquet"
+    if start.startswith((b"ARROW1", b"\xff\xff\xff\xff")):
+        raise UnknownFormat(f"{path}: an Arrow file; write it as Parquet, or send it to the API as a stream")
+    lines = _first_lines(start)
+    first = lines[0].lstrip(b"\xef\xbb\xbf").strip()
+    if access_log.looks_like(lines):
+        return "access"
+    if first.startswith(b"{") or any(_object(line) for line in lines):
+        return "jsonl"
+    if first.startswith(b"["):
+        raise UnknownFormat(f"{path}: one JSON array; one object per line is wanted: jq -c '.[]' {path.name}")
+    header = csv_rows.read_header(lines[0])
+    if len(header.fields) > 1 and len(missing_required(table, header.fields)) < _required(table):
+        return "csv"
+    shown = first[:80].decode(errors="replace")
+    raise UnknownFormat(
+        f"{path}: no format I know; its first line is {shown!r}. "
+        f"Wanted: {'; '.join(f'{name} ({what})' for name, what in FORMATS.items())}. --format says which it is"
+    )
+
+
+def _first_lines(start: bytes, most: int = 20) -> list[bytes]:
+    lines = [line for line in start.split(b"\n") if line.strip()]
+    return (lines[:-1] if len(lines) > 1 else lines)[:most]
+
+
+def _object(line: bytes) -> dict[str, Any] | None:
+    try:
+        row = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return None
+    return row if isinstance(row, dict) else None
+
+
+def _required(table: Table) -> int:
+    return sum(c.required for c in table.columns)
+
+
+def _check_objects(path: Path, table: Table, start: bytes) -> None:
+    """Refuse JSON that is something else altogether, such as counters, before its lines become rejects."""
+    objects = [row for line in _first_lines(start) if (row := _object(line))]
+    if objects:
+        _check_fields(path, table, sorted(set().union(*objects)))
+
+
+def _check_fields(path: Path, table: Table, given: Sequence[str]) -> None:
+    missing = missing_required(table, given)
+    if not missing:
+        return
+    fits = [t.name for t in TABLES.values() if t is not table and not missing_required(t, given)]
+    shown = ", ".join(given[:8]) + (", ..." if len(given) > 8 else "")
+    raise CollectError(
+        f"{path}: no rows of {table.name}: its fields are {shown}; missing: {', '.join(map(spellings, missing))}"
+        + (f". They fit --table {fits[0]}" if fits else "")
+    )
+
+
+def _batch(
+    table: Table,
+    parsed: Parsed,
+    lines: Sequence[bytes],
+    numbers: Sequence[int],
+    source: str,
+    ids: Identity,
+    now: datetime,
+) -> Batch:
+    """Parsed columns as a Batch whose rejects carry their lines."""
+    names, arrays, places, refused = parsed
+    identity = pa.array(ids.ids([lines[i] for i in places] if len(places) < len(lines) else list(lines)), TEXT)
+    fallbacks = {"event_id": identity, "source": pa.repeat(pa.scalar(source, TEXT), len(places))}
+    rows = np.array(numbers, np.int64)[places]
+    batch, _ = conform_piece(table, names, arrays, rows, now=now, fallbacks=fallbacks)
+    if not refused and not batch.rejected:
+        return batch
+    text = dict(zip(numbers, lines, strict=True))
+    rejected = sorted([*refused, *batch.rejected], key=lambda r: r.row)
+    return replace(batch, rejected=[replace(r, text=verbatim(text[r.row])) for r in rejected])
+
+
+def _lines(
+    path: Path, table: Table, source: str, now: datetime, kind: str, user_key: bytes | None
+) -> Iterator[FileBatch]:
+    ids = Identity()
+
+    def parse(lines: list[bytes], numbers: list[int]) -> Parsed:
+        if kind == "access":
+            return access_log.parse(lines, numbers, user_key)
+        return _json(lines, numbers, table)
+
+    for piece in pieces(path):
+        lines, numbers, long = _split(piece)
+        batch = _batch(table, parse(lines, numbers), lines, numbers, source, ids, now)
+        if long:
+            rejected = sorted([*batch.rejected, *long], key=lambda r: r.row)
+            batch = replace(batch, rejected=rejected)
+        yield FileBatch(batch, piece.bytes_read, piece.total_bytes, len(lines) + len(long))
+
+
+def _split(piece: Piece) -> tuple[list[bytes], list[int], list[Rejected]]:
+    """The lines to parse with their numbers (blank ones left out), and those that are too long."""
+    if piece.first == 1 and piece.lines[0].startswith(b"\xef\xbb\xbf"):
+        piece.lines[0] = piece.lines[0][3:]
+    problem = f"a line longer than {LONGEST:,} bytes"
+    long = [Rejected(piece.first + i, "too_long", problem, verbatim(piece.lines[i])) for i in sorted(piece.cut)]
+    kept = [i for i, line in enumerate(piece.lines) if line.strip() and i not in piece.cut]
+    return [piece.lines[i] for i in kept], [piece.first + i for i in kept], long
+
+
+def _json(lines: list[bytes], numbers: list[int], table: Table) -> Parsed:
+    clean = json_rows.read_clean(b"\n".join(lines), table) if lines else None
+    if clean is not None:
+        rows = clean[0]
+        return rows.column_names, [whole(column) for column in rows.columns], list(range(len(lines))), []
+    objects, places, refused = json_rows.parse_lines(lines, numbers)
+    names, arrays = json_rows.columns_of(objects, table)
+    return names, arrays, places, refused
+
+
+def _csv(path: Path, table: Table, source: str, now: datetime) -> Iterator[FileBatch]:
+    ids, records = Identity(), csv_rows.Records()
+    header: csv_rows.Header | None = None
+    read = total = 0
+
+    def batch(found: list[tuple[int, bytes]], header: csv_rows.Header) -> Batch:
+        numbers, lines = [n for n, _ in found], [line for _, line in found]
+        return _batch(table, csv_rows.parse(header, lines, numbers), lines, numbers, source, ids, now)
+
+    for piece in pieces(path):
+        lines, first = piece.lines, piece.first
+        if header is None:
+            skip = next((i for i, line in enumerate(lines) if line.strip()), None)
+            if skip is None:
+                continue
+            header = csv_rows.read_header(lines[skip])
+            _check_fields(path, table, header.fields)
+            lines, first = lines[skip + 1 :], first + skip + 1
+        found = list(records.feed(lines, first))
+        read, total = piece.bytes_read, piece.total_bytes
+        yield FileBatch(batch(found, header), read, total, len(found))
+    if header is not None and (last := list(records.rest())):
+        yield FileBatch(batch(last, header), read, total, len(last))
+
+
+def _parquet(path: Path, table: Table, source: str, now: datetime) -> Iterator[FileBatch]:
+    ids, size, done = Identity(), path.stat().st_size, 0
+    try:
+        with pq.ParquetFile(path) as file:
+            _check_fields(path, table, file.schema_arrow.names)
+            count = file.metadata.num_rows
+            for rows in file.iter_batches(batch_size=ROWS):
+                rows.validate(full=True)
+                numbers = list(range(done + 1, done + 1 + len(rows)))
+                lines = _as_json(rows)
+                parsed = (rows.schema.names, list(rows.columns), list(range(len(rows))), list[Rejected]())
+                batch = _batch(table, parsed, lines, numbers, source, ids, now)
+                done += len(rows)
+                yield FileBatch(batch, size * done // count, size, len(rows))
+    except (pa.ArrowException, OSError) as error:
+        raise CollectError(f"{path}: not sound Parquet: {str(error)[:200]}") from None
+
+
+def _as_json(rows: pa.RecordBatch) -> list[bytes]:
+    """Each row as a line of JSON: what its id is made from, and what a reject looks like."""
+    return [orjson.dumps(row, default=repr, option=orjson.OPT_SORT_KEYS) for row in rows.to_pylist()]
