@@ -10,7 +10,7 @@ from typing import Annotated, Any, Protocol
 import orjson
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from pitchey_slo.client import HttpDoor, find_server
 from pitchey_slo.names import SCOPES
@@ -58,7 +58,8 @@ def list_(home: Home = None, json: Json = False) -> None:
     if json:
         out.print_json(orjson.dumps(found).decode())
         return
-    table = Table("id", "name", "scopes", "created", "expires", "last used", "state")
+    key = Column("id", no_wrap=True, min_width=12)  # the one that people copy
+    table = Table(key, "name", "scopes", "created", "expires", "last used", "state", box=None, padding=(0, 2, 0, 0))
     for token in found:
         table.add_row(
             token["id"],

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, cast
 
+import pyarrow as pa
 from hypercorn.asyncio import serve as hypercorn_serve
 from hypercorn.config import Config
 
@@ -25,8 +26,6 @@ from pitchey_slo.settings import Settings
 from pitchey_slo.store import Store, utc_now
 from pitchey_slo.web.app import create_app
 from pitchey_slo.web.limits import Limits
-
-log = logging.getLogger(__name__)
 
 #: Seconds that requests in progress have when the server is asked to stop.
 GRACE = 10.0
@@ -91,7 +90,9 @@ async def run(
     info = ServerInfo(url_of(listener), os.getpid(), house.guard.make_local(), house.started_at)
     try:
         # alive but not ready meanwhile: opening replays what an unclean stop left
-        house.store = await asyncio.to_thread(Store.open, settings, clock=clock)
+        house.store, _ = await asyncio.gather(
+            asyncio.to_thread(Store.open, settings, clock=clock), asyncio.to_thread(warm_up)
+        )
         info.write(settings.home)
         on_ready(info)
         await asyncio.shield(server)
@@ -104,6 +105,11 @@ async def run(
             await asyncio.to_thread(house.store.close)
 
 
+def warm_up() -> None:
+    """pyarrow imports pandas when it first makes an array of Python values: no delivery should wait that second."""
+    pa.array([0])
+
+
 def _config(listener: socket.socket, limits: Limits) -> Config:
     config = Config()
     config.bind = [f"fd://{os.dup(listener.fileno())}"]
@@ -112,7 +118,9 @@ def _config(listener: socket.socket, limits: Limits) -> Config:
     config.keep_alive_max_requests = 1_000_000  # a collector keeps its connection for days
     config.graceful_timeout = GRACE
     config.include_server_header = False
-    config.errorlog = log
+    quiet = logging.getLogger("hypercorn.error")
+    quiet.setLevel(logging.WARNING)  # where it listens is told by whoever called us
+    config.errorlog = quiet
     return config
 
 
