@@ -15,6 +15,7 @@ FLOORS = [
     "names",
     "errors",
     "tables",
+    "series",
     "settings",
     "collect",
     "probe",
