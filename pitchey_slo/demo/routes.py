@@ -55,7 +55,7 @@ ROUTES: Final = (
     Route("POST", "/api/ndas/:id/request", 0.0075, 160, 0.45, 1.5, 0.0004, 0.03, (403, 409), 201, role="investor"),
     Route("POST", "/api/ndas/:id/sign", 0.0048, 230, 0.45, 2.5, 0.0005, 0.02, (403, 409), role="investor"),
     Route("POST", "/api/investments", 0.0016, 320, 0.50, 2.0, 0.0005, 0.03, (400, 422), ok=201, role="investor"),
-    Route("POST", "/api/payments", 0.0030, 620, 0.45, 1.6, 0.0042, 0.045, (402, 402, 402, 400)),
+    Route("POST", "/api/payments", 0.0030, 620, 0.45, 1.6, 0.0048, 0.045, (402, 402, 402, 400)),
     # strangers knocking: always 404
     Route("GET", "/wp-login.php", 0.002, 6, 0.4, 0.5, 0.0, 1.0, (404,), database=False, role="nobody"),
 )
