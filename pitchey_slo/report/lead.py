@@ -1,0 +1,89 @@
+"""The first paragraphs of the SLO report: the numbers as a person would say them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from pitchey_slo.plots.theme import count, day, percent
+from pitchey_slo.report.words import ago, hours, milliseconds, said
+
+if TYPE_CHECKING:
+    from pitchey_slo.report.review import Review
+
+_ORDER = {"exhausted": 0, "at_risk": 1}
+
+
+def promises(found: Review) -> list[str]:
+    """Which objectives kept their error budget, and the worst of those that did not or may not."""
+    return [_verdict(found), *_worst(found)]
+
+
+def circumstances(found: Review) -> list[str]:
+    """Traffic, speed, what happened, and how old the data is."""
+    return [_traffic(found), _latency(found), _happened(found), _age(found)]
+
+
+def _verdict(found: Review) -> str:
+    """How many kept their budget."""
+    known = [r for r in found.primary if r.state != "no_data"]
+    if not known:
+        return "None of the objectives has data in its window: nothing can be said about them, good or bad."
+    kept = [r for r in known if r.state != "exhausted"]
+    silent = len(found.primary) - len(known)
+    span = f"Up to {said(found.end)}, "
+    verdict = (
+        f"all {len(known)} objectives with data kept their error budget."
+        if len(kept) == len(known)
+        else f"{len(kept)} of {len(known)} objectives with data kept their error budget."
+    )
+    return span + verdict + (f" {silent} had no data." if silent else "")
+
+
+def _worst(found: Review, most: int = 3) -> list[str]:
+    """The ones to talk about, worst first."""
+    bad = [r for r in found.primary if r.state in ("exhausted", "at_risk")]
+    bad.sort(key=lambda r: (_ORDER[r.state], r.budget_left if r.budget_left is not None else 0.0))
+    more = len(bad) - most
+    sentences = [r.sentence() for r in bad[:most]]
+    return (
+        [*sentences, f"{more} more need a look." if more > 1 else "One more needs a look."] if more > 0 else sentences
+    )
+
+
+def _traffic(found: Review) -> str:
+    requests, errors = found.volume["requests"].sum(), found.volume["errors"].sum()
+    if not requests:
+        return "No request was recorded."
+    share = percent(errors / requests, 2)
+    first = f"{count(requests)} requests were served since {day(found.start)}, {share} of them with a server error."
+    worst = found.routes[found.routes["errors"] > 0].head(1)
+    for row in worst.to_dict("records"):
+        first += f" Most errors came from {row['method']} {row['route']}: {count(row['errors'])}."
+    return first
+
+
+def _latency(found: Review) -> str:
+    row = found.overall.iloc[0] if len(found.overall) else None
+    if row is None or pd.isna(row["p50"]):
+        return "No duration was measured, so nothing can be said about speed."
+    return f"Half of the requests took up to {milliseconds(row['p50'])}, 95 % up to {milliseconds(row['p95'])}."
+
+
+def _happened(found: Review) -> str:
+    incidents, deployments = len(found.incidents), len(found.deployments)
+    wrong = "No incident was labelled"
+    if incidents:
+        total = sum(hours(row, found.end) for row in found.incidents.to_dict("records"))
+        wrong = f"{_many(incidents, 'incident was', 'incidents were')} labelled, {total:.1f} hours in all"
+    return f"{wrong}; {_many(deployments, 'deployment', 'deployments')} went live."
+
+
+def _age(found: Review) -> str:
+    row = found.tables[found.tables["table"] == "requests"].iloc[0]
+    return f"The newest request was {ago(row['age_seconds'])} old when this was written." if row["rows"] else ""
+
+
+def _many(number: int, one: str, more: str) -> str:
+    return f"{number or 'no'} {one if number == 1 else more}"

@@ -1,0 +1,264 @@
+"""What the SLO report says: everything gathered once, and each piece of the page told from it.
+
+The notebook holds the order of the story and the charts; the words and tables are made here, where tests reach them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from pitchey_slo.plots.theme import count, day, percent, sli_digits
+from pitchey_slo.report import lead, told
+from pitchey_slo.report.told import Column, Html
+from pitchey_slo.report.words import ago, hours, lasted, milliseconds, moment, said
+from pitchey_slo.slo import SloReport
+
+if TYPE_CHECKING:
+    from pitchey_slo.workbench import Moment, Workbench
+
+
+@dataclass(frozen=True, eq=False)
+class Review:
+    """Findings and frames of one report. `reports` are sorted by budget left, no data last; `primary` has one report
+    per objective, that of the spec's own window. `context` is the SLO whose requests `routes` splits up."""
+
+    reports: tuple[SloReport, ...]
+    primary: tuple[SloReport, ...]
+    context: SloReport | None
+    incidents: pd.DataFrame
+    deployments: pd.DataFrame
+    percentiles: pd.DataFrame
+    overall: pd.DataFrame
+    volume: pd.DataFrame
+    routes: pd.DataFrame
+    tables: pd.DataFrame
+    start: datetime
+    end: datetime
+    now: datetime
+
+    def summary(self) -> Html:
+        """The week in a few plain sentences, written from the numbers."""
+        return told.paragraph(*lead.promises(self), kind="lead") + told.paragraph(*lead.circumstances(self))
+
+    def table(self) -> Html:
+        """Every objective and window, least budget left first."""
+        columns = (
+            Column("objective"),
+            Column("window"),
+            Column("state"),
+            Column("budget left", number=True, hint="of the window's error budget; below zero it is overspent"),
+            Column("SLI", number=True, hint="good of valid, with the 95 % interval"),
+            Column("target", number=True),
+            Column("bad", number=True, hint="counted in the window, of so many valid"),
+            Column("burn 6 h", number=True, hint="1 spends exactly the budget over the window"),
+            Column("burn 3 d", number=True, hint="1 spends exactly the budget over the window"),
+            Column("when it ends"),
+        )
+        return told.table(columns, map(_row, self.reports), empty="no SLO is defined")
+
+    def heading(self, report: SloReport) -> Html:
+        """Name, state, and the finding in words."""
+        title = f"{_name(report)}: {report.objective}" if _name(report) else report.slo
+        return told.heading(title, report.state, report.window) + told.paragraph(report.sentence())
+
+    def worst_routes(self, most: int = 12) -> Html:
+        """Routes with server errors, most first: how much of whose budget they ate, and how slow they are."""
+        allowed = self.context.allowed if self.context else None
+        of = _name(self.context) if self.context else "-"
+        columns = (
+            Column("route"),
+            Column("requests", number=True),
+            Column("server errors", number=True, hint="status 500 and above"),
+            Column("error ratio", number=True),
+            Column("budget eaten", number=True, hint=f"of what {of} may lose in its window"),
+            Column("p95", number=True, hint="one in twenty was slower, milliseconds"),
+        )
+        worst = self.routes[self.routes["errors"] > 0].head(most)
+        rows = [
+            (
+                f"{row['method']} {row['route']}",
+                count(row["requests"]),
+                count(row["errors"]),
+                percent(row["error_ratio"], 2),
+                percent(row["errors"] / allowed, 1) if allowed else "–",
+                milliseconds(row["p95_ms"]),
+            )
+            for row in worst.to_dict("records")
+        ]
+        note = f"Budget eaten is the part of what {of} may lose in {self.context.window}." if self.context else ""
+        return told.table(columns, rows, empty="no server errors") + told.paragraph(note, kind="note")
+
+    def events(self) -> Html:
+        """Incidents and deployments of the span, one table each."""
+        wrong = (
+            Column("incident"),
+            Column("severity"),
+            Column("from"),
+            Column("lasted", number=True),
+            Column("routes"),
+        )
+        incidents = [
+            (row["title"], row["severity"], said(row["started_at"]), _length(row, self.end), row["routes"] or "all")
+            for row in self.incidents.to_dict("records")
+        ]
+        changed = (Column("deployed"), Column("version"), Column("what changed"))
+        deployments = [
+            (said(row["ts"]), row["version"], row["description"] or "–") for row in self.deployments.to_dict("records")
+        ]
+        return told.table(wrong, incidents, empty="No incident was labelled.") + told.table(
+            changed, deployments, empty="No deployment was recorded."
+        )
+
+    def freshness(self) -> Html:
+        """Per table: rows, span, and how old the newest row was when the report was made."""
+        columns = (
+            Column("table"),
+            Column("rows", number=True),
+            Column("oldest"),
+            Column("newest"),
+            Column("age of the newest", number=True),
+        )
+        rows = [
+            (
+                str(row["table"]),
+                count(row["rows"]),
+                said(moment(row["oldest"])),
+                said(moment(row["newest"])),
+                ago(row["age_seconds"]),
+            )
+            for row in self.tables.to_dict("records")
+        ]
+        return told.table(columns, rows)
+
+    def provenance(self) -> Html:
+        """The queries as they were run, the rows they read and how long that took."""
+        scans = {r.provenance.sql: r.provenance for r in self.reports}
+        pieces = [
+            told.paragraph(
+                f"{count(scan.rows_read)} rows read in {lasted(scan.seconds)}; newest row {said(scan.watermark)}."
+            )
+            + told.folded("the query, as it was run", scan.sql)
+            for scan in scans.values()
+        ]
+        return sum(pieces, Html(""))
+
+
+def review(wb: Workbench, *, service: str = "all", window: str = "", end: Moment = None) -> Review:
+    """Evaluate the SLOs of `service` over `window` (empty: each SLO's own windows) up to `end` (None: the minute after
+    the newest request) and gather what belongs to that span. Raises SloError, QueryError or ConfigError, in words."""
+    found = wb.slo_report(service, window, end)
+    reports = tuple(sorted(found, key=_rank))
+    primary = tuple(sorted(_primary(found), key=_rank))
+    start, last = _span(wb, primary, end)
+    context = _broadest(primary)
+    where = _filter(wb, context)
+    return Review(
+        reports=reports,
+        primary=primary,
+        context=context,
+        incidents=wb.incidents(start, last),
+        deployments=wb.deployments(start, last),
+        percentiles=wb.percentiles(start, last, bucket=_bucket(start, last)),
+        overall=wb.percentiles(start, last, bucket=None),
+        volume=wb.volume(start, last, bucket="1h"),
+        routes=wb.routes(context.start if context else start, context.end if context else last, where=where),
+        tables=wb.freshness(),
+        start=start,
+        end=last,
+        now=datetime.now(UTC),
+    )
+
+
+def _rank(report: SloReport) -> tuple[bool, float, str]:
+    """Least budget left first, no data last."""
+    return report.budget_left is None, report.budget_left or 0.0, report.slo
+
+
+def _primary(found: Sequence[SloReport]) -> list[SloReport]:
+    """The first report of each objective: evaluation gives the spec's own window first."""
+    first: dict[tuple[str, str], SloReport] = {}
+    for report in found:
+        first.setdefault((report.slo, report.objective), report)
+    return list(first.values())
+
+
+def _span(wb: Workbench, primary: Sequence[SloReport], end: Moment) -> tuple[datetime, datetime]:
+    if not primary:
+        return wb.span(None, end)
+    return min(r.start for r in primary), max(r.end for r in primary)
+
+
+def _broadest(primary: Sequence[SloReport]) -> SloReport | None:
+    """The ratio SLO with the most events: its requests are the ones that routes are compared in."""
+    ratios = [r for r in primary if r.unit == "events" and r.target >= 0.99 and r.valid]
+    return max(ratios, key=lambda r: r.valid, default=None)
+
+
+def _filter(wb: Workbench, context: SloReport | None) -> str | None:
+    from pitchey_slo.slo.model import Ratio
+
+    if context is None:
+        return None
+    indicator = wb.slo(context.slo).spec.indicator
+    return indicator.metric.total.filter if indicator and isinstance(indicator.metric, Ratio) else None
+
+
+def _bucket(start: datetime, end: datetime) -> str:
+    """About 700 points, whatever the span."""
+    hours = (end - start).total_seconds() / 3600
+    return next(
+        (name for name, most in (("1m", 12), ("5m", 60), ("15m", 170), ("1h", 750), ("6h", 4400)) if hours <= most),
+        "1d",
+    )
+
+
+def _name(report: SloReport) -> str:
+    return report.display_name or report.slo
+
+
+def _row(report: SloReport) -> tuple[str | Html, ...]:
+    digits = sli_digits(report.target)
+    low, high = percent(report.sli_low, digits), percent(report.sli_high, digits)
+    return (
+        told.text(_name(report)) + Html('<br><span class="quiet">') + told.text(report.objective) + Html("</span>"),
+        report.window,
+        told.pill_of(report.state),
+        percent(report.budget_left, 0) if report.budget_left is not None else "–",
+        told.text(percent(report.sli, digits) if report.sli is not None else "–")
+        + Html(f'<br><span class="quiet">{low} – {high}</span>' if report.sli is not None else ""),
+        percent(report.target, max(digits - 1, 0)),
+        f"{count(report.bad)} of {count(report.valid)}",
+        _rate(report.burn.get("6h")),
+        _rate(report.burn.get("3d")),
+        _ends(report),
+    )
+
+
+def _ends(report: SloReport) -> str:
+    """When the budget is used up, in few words."""
+    found = report.exhaustion
+    match found.state:
+        case "exhausted":
+            return f"since {day(found.since)}" if found.since else "used up"
+        case "projected" if found.earliest and found.latest:
+            return f"{day(found.earliest)} – {day(found.latest)}"
+        case "projected" if found.earliest:
+            return f"from {day(found.earliest)}"
+        case "not_in_window":
+            return "not in this window"
+        case _:
+            return "–"
+
+
+def _length(row: Mapping[Any, Any], end: datetime) -> str:
+    open_ended = moment(row["ended_at"]) is None
+    return ago(hours(row, end) * 3600) + (" so far" if open_ended else "")
+
+
+def _rate(burn: float | None) -> str:
+    return "–" if burn is None else f"{burn:,.1f}"

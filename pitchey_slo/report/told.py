@@ -1,0 +1,108 @@
+"""Small pieces of HTML that read well in a report's page and in JupyterLab alike. Every value is escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Final
+
+from pitchey_slo.plots.theme import STATES
+
+#: Looks where there is no page around (JupyterLab); `:where` gives way to the page's own rules.
+_STYLE: Final = """<style>
+:where(.told) { font-variant-numeric: tabular-nums; }
+:where(.told .lead) { font-size: 1.12em; line-height: 1.6; max-width: 48rem; }
+:where(.told table) { border-collapse: collapse; }
+:where(.told th, .told td) { padding: .35em .7em; text-align: left; vertical-align: top; }
+:where(.told td.number, .told th.number) { text-align: right; white-space: nowrap; }
+:where(.told .state) { border-radius: 1em; padding: .1em .6em; font-weight: 600; white-space: nowrap; }
+:where(.told .healthy) { color: #0b7a5c; background: #e3f4ee; }
+:where(.told .at_risk) { color: #8f5a00; background: #fdf0d5; }
+:where(.told .exhausted) { color: #b3361b; background: #fde8e2; }
+:where(.told .no_data) { color: #5b6573; background: #edf0f3; }
+:where(.told .quiet) { opacity: .7; font-size: .88em; }
+</style>"""
+
+
+@dataclass(frozen=True)
+class Html:
+    """Markup that is known to be safe; Jupyter shows it as such."""
+
+    markup: str
+
+    def _repr_html_(self) -> str:
+        return f'<div class="told">{_STYLE}{self.markup}</div>'
+
+    def __str__(self) -> str:
+        return self.markup
+
+    def __add__(self, other: Html) -> Html:
+        return Html(self.markup + other.markup)
+
+
+@dataclass(frozen=True)
+class Column:
+    """Heading of a table's column; `number` aligns it to the right; `hint` explains it on hover."""
+
+    name: str
+    number: bool = False
+    hint: str = ""
+
+
+def text(value: object) -> Html:
+    """Any value as text."""
+    return Html(escape(str(value)))
+
+
+def paragraph(*sentences: str, kind: str = "") -> Html:
+    """One paragraph of plain sentences."""
+    return Html(f'<p class="{escape(kind)}">{escape(" ".join(s for s in sentences if s))}</p>')
+
+
+def heading(words: str, state: str | None = None, note: str = "") -> Html:
+    """A third-level heading, with the state of an SLO beside it."""
+    pill = f" {pill_of(state)}" if state else ""
+    quiet = f' <span class="quiet">{escape(note)}</span>' if note else ""
+    return Html(f"<h3>{escape(words)}{pill}{quiet}</h3>")
+
+
+def pill_of(state: str) -> Html:
+    """A state in a mark, in words and in colour."""
+    _, mark, words = STATES[state]
+    return Html(f'<span class="state {escape(state)}">{mark} {words}</span>')
+
+
+def table(columns: Sequence[Column], rows: Iterable[Sequence[str | Html]], *, empty: str = "nothing") -> Html:
+    """A table; texts are escaped, Html goes in as it is."""
+    head = "".join(f"<th{_kind(c)}{_hint(c)}>{escape(c.name)}</th>" for c in columns)
+    body = "".join(
+        "<tr>" + "".join(f"<td{_kind(c)}>{_cell(v)}</td>" for c, v in zip(columns, row, strict=True)) + "</tr>"
+        for row in rows
+    )
+    if not body:
+        return paragraph(empty, kind="quiet")
+    return Html(f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>")
+
+
+def folded(summary: str, body: str) -> Html:
+    """Long text behind a line one can open."""
+    return Html(f"<details><summary>{escape(summary)}</summary><pre>{escape(body)}</pre></details>")
+
+
+def facts(pairs: Mapping[str, str]) -> Html:
+    """A few names with their values in one line."""
+    items = "".join(f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>" for k, v in pairs.items())
+    return Html(f'<dl class="facts">{items}</dl>')
+
+
+def _kind(column: Column) -> str:
+    return ' class="number"' if column.number else ""
+
+
+def _hint(column: Column) -> str:
+    return f' title="{escape(column.hint)}"' if column.hint else ""
+
+
+def _cell(value: str | Html) -> str:
+    return value.markup if isinstance(value, Html) else escape(value)
