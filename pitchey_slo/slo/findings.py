@@ -167,6 +167,7 @@ class SloReport(AsDict):
     """One objective of one SLO over one window.
 
     slo, display_name, service, description, labels   from the spec
+    noun          what is counted, in the plural: "requests", "payments"
     objective     display name of the objective, or its target as text
     target        fraction of valid that shall be good, in [0, 1)
     method        Occurrences, Timeslices or RatioTimeslices
@@ -189,6 +190,7 @@ class SloReport(AsDict):
     service: str
     description: str
     labels: Mapping[str, tuple[str, ...]]
+    noun: str
     objective: str
     target: float
     method: Literal["Occurrences", "Timeslices", "RatioTimeslices"]

@@ -1,0 +1,175 @@
+"""`pitchey-slo slo list` and `pitchey-slo slo report`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pitchey_slo.settings import Settings, shipped
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from pitchey_slo.slo import SloReport, Specs
+
+app = typer.Typer(
+    help="Service level objectives: what was promised, and what is left of the budget.", no_args_is_help=True
+)
+
+Home = Annotated[Path | None, typer.Option(help="Folder of the store (default: PITCHEY_HOME, else ./data).")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, unrounded.")]
+Service = Annotated[str | None, typer.Option(help="Only the SLOs of this service.")]
+
+_WORDS = {
+    "exhausted": "[bold red]exhausted[/]",
+    "at_risk": "[yellow]at risk[/]",
+    "healthy": "[green]healthy[/]",
+    "no_data": "[dim]no data[/]",
+}
+
+
+@app.command("list")
+def list_(service: Service = None, home: Home = None, as_json: Json = False) -> None:
+    """List the SLOs of config/slos (the shipped ones when that folder is absent)."""
+    specs, folder = _specs(_settings(home))
+    slos = specs.pick(service=service)
+    if as_json:
+        typer.echo(json.dumps([_described(s) for s in slos], indent=2))
+        return
+    from rich.table import Table
+
+    table = Table("SLO", "service", "objective", "target", "window", "method", box=None, pad_edge=False)
+    for slo in slos:
+        for objective in slo.objectives:
+            windows = ", ".join(w.text for w in slo.windows)
+            target = f"{objective.target * 100:.10g} %"
+            table.add_row(slo.name, slo.service, objective.title, target, windows, slo.method)
+    _print(table, f"{len(slos)} SLOs from {folder}")
+
+
+@app.command()
+def report(
+    name: Annotated[list[str] | None, typer.Argument(help="Names of SLOs; all when none is given.")] = None,
+    window: Annotated[
+        list[str] | None, typer.Option(help='Such as 28d or "1M Europe/London", instead of the specs\' own.')
+    ] = None,
+    end: Annotated[
+        str | None, typer.Option(help="Judge what happened before this time (ISO 8601, UTC when it names no zone).")
+    ] = None,
+    service: Service = None,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Judge SLOs on the data in the store: the least budget left comes first."""
+    from pitchey_slo.slo import evaluate
+    from pitchey_slo.workbench import connect, parse_time
+
+    settings = _settings(home)
+    slos = _specs(settings)[0].pick(name or [], service=service)
+    stop = parse_time(end, "--end")
+    reader = connect(settings=settings).reader
+    reports = by_budget(evaluate(slos, reader, end=stop, windows=window or None, now=datetime.now(UTC)))
+    if as_json:
+        typer.echo(json.dumps([r.as_dict() for r in reports], indent=2, allow_nan=False))
+        return
+    if not reports:
+        _print("no SLOs")
+        return
+    _print(_table(reports), "")
+    worst = [r for r in reports if r.state in ("exhausted", "at_risk")]
+    _print(*(f"- {r.sentence()}" for r in worst[:5]), *([""] if worst else []), _foot(reports[0]))
+
+
+def by_budget(reports: Sequence[SloReport]) -> list[SloReport]:
+    """The least budget left first, those without data last."""
+    return sorted(reports, key=lambda r: (r.budget_left is None, r.budget_left or 0.0, r.slo, r.window))
+
+
+def _table(reports: Sequence[SloReport]) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    from pitchey_slo.slo.words import percent
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for title in ("SLO", "window"):
+        table.add_column(title, overflow="fold")
+    for title in ("good", "95 % interval", "target", "bad", "of", "budget left", "burn 1h", "6h", "1d", "3d"):
+        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("state", no_wrap=True)
+    several = {r.slo for r in reports if sum(o.slo == r.slo and o.window == r.window for o in reports) > 1}
+    for r in reports:
+        sure = "" if r.sli_low is None or r.sli_high is None else f"{percent(r.sli_low, 2)} – {percent(r.sli_high, 2)}"
+        table.add_row(
+            f"{r.slo} ({r.objective})" if r.slo in several else r.slo,
+            r.window,
+            "–" if r.sli is None else percent(r.sli, 2),
+            sure or "–",
+            percent(r.target, 2),
+            "–" if r.sli is None else f"{r.bad:,.0f}",
+            "–" if r.sli is None else f"{r.valid:,.0f}",
+            "–" if r.budget_left is None else percent(r.budget_left),
+            *("–" if b is None else _burn(b) for b in r.burn.values()),
+            _WORDS[r.state],
+        )
+    return table
+
+
+def _burn(rate: float) -> str:
+    text = f"{rate:,.1f}" if rate >= 0.05 or rate == 0 else f"{rate:.2g}"
+    return f"[red]{text}[/]" if rate > 1 else text
+
+
+def _foot(first: SloReport) -> str:
+    source = first.provenance
+    newest = f"{source.watermark:%Y-%m-%d %H:%M:%S} UTC" if source.watermark else "none"
+    return (
+        f"[dim]up to {first.end:%Y-%m-%d %H:%M} UTC · newest row {newest} · {source.rows_read:,} rows read in "
+        f"{source.seconds:.2f} s · budget left of a calendar window: of the whole window, estimated[/]"
+    )
+
+
+def _described(slo: object) -> dict[str, object]:
+    from pitchey_slo.slo import Slo
+
+    assert isinstance(slo, Slo)
+    return {
+        "name": slo.name,
+        "display_name": slo.display_name,
+        "service": slo.service,
+        "description": slo.description,
+        "method": slo.method,
+        "windows": [w.text for w in slo.windows],
+        "objectives": [{"title": o.title, "target": o.target, "op": o.op, "value": o.value} for o in slo.objectives],
+        "file": slo.place.file,
+        "line": slo.place.line,
+    }
+
+
+def _settings(home: Path | None) -> Settings:
+    return Settings.load(**({"home": home} if home else {}))
+
+
+def _specs(settings: Settings) -> tuple[Specs, Path]:
+    from pitchey_slo.slo import read
+
+    own = settings.config / "slos"
+    folder = own if own.exists() else shipped("config") / "slos"
+    return read(folder), folder
+
+
+def _print(*parts: object) -> None:
+    import shutil
+
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    # a pipe has no width: do not fold a table there
+    wide = console.width if console.is_terminal else max(160, shutil.get_terminal_size().columns)
+    for part in parts:
+        console.print(part, width=wide, soft_wrap=isinstance(part, str) and not console.is_terminal)
