@@ -16,7 +16,7 @@ import zstandard
 
 from pitchey_slo.errors import CollectError
 
-READ: Final = 4 << 20  # bytes of text per piece
+READ: Final = 8 << 20  # bytes of text per piece
 LONGEST: Final = 1 << 20  # bytes of one line; of a longer one only this much is kept, and it is refused
 
 GENERATION: Final = 250_000
@@ -98,7 +98,9 @@ def pieces(path: Path, size: int = READ) -> Iterator[Piece]:
 
 
 def _piece(text: bytes, first: int, source: Source) -> Piece:
-    lines = [line.removesuffix(b"\r") for line in text.split(b"\n")]
+    lines = text.split(b"\n")
+    if b"\r" in text:
+        lines = [line.removesuffix(b"\r") for line in lines]
     cut = frozenset(i for i, line in enumerate(lines) if len(line) > LONGEST) if len(text) > LONGEST else frozenset()
     for i in cut:
         lines[i] = lines[i][:LONGEST]
