@@ -199,8 +199,8 @@ def thin(projection: Projection) -> Projection:
 
 
 def state_of(left: float | None, end: int, earliest: int | None, latest: int | None) -> State:
-    """no_data, exhausted, at_risk or healthy. At risk: little is left, it may be gone soon at the highest recent burn, or
-    it will be gone in time even at the lowest."""
+    """no_data, exhausted, at_risk or healthy. At risk: little is left, or it may be gone soon at the highest recent
+    burn, or it will be gone in time even at the lowest."""
     if left is None:
         return "no_data"
     if left <= 0:

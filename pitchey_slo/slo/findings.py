@@ -167,7 +167,7 @@ class SloReport(AsDict):
     """One objective of one SLO over one window.
 
     slo, display_name, service, description, labels   from the spec
-    noun          what is counted, in the plural: "requests", "payments"
+    noun, verb    what is counted and what the bad ones did: "payments" "failed", "requests" "were too slow"
     objective     display name of the objective, or its target as text
     target        fraction of valid that shall be good, in [0, 1)
     method        Occurrences, Timeslices or RatioTimeslices
@@ -191,6 +191,7 @@ class SloReport(AsDict):
     description: str
     labels: Mapping[str, tuple[str, ...]]
     noun: str
+    verb: str
     objective: str
     target: float
     method: Literal["Occurrences", "Timeslices", "RatioTimeslices"]

@@ -28,7 +28,7 @@ from pitchey_slo.slo.findings import (
 )
 from pitchey_slo.slo.interval import effective_size, wilson
 from pitchey_slo.slo.ledger import Ledger, ledger, method_of, minute_of, whole_slices
-from pitchey_slo.slo.model import Slo, TimeWindow
+from pitchey_slo.slo.model import Slo, Threshold, TimeWindow
 from pitchey_slo.slo.sli import Asked, Ints, Minutes, Reader, Scan, count
 from pitchey_slo.slo.windows import MINUTE, Window, floor_minute, resolve
 from pitchey_slo.slo.words import coverage_sentence, exhaustion_sentence
@@ -49,6 +49,7 @@ __all__ = [
 #: What the rows of a table are called in sentences, unless the annotation `pitchey.com/noun` says it better.
 NOUNS = {"requests": "requests", "business_events": "events"}
 NOUN_ANNOTATION = "pitchey.com/noun"
+VERB_ANNOTATION = "pitchey.com/verb"
 #: Good may exceed total by rounding of weights; more than this is a spec whose filters do not fit.
 SLACK = 1e-9
 _WIDTHS = (1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1440, 2880, 10080, 40320)
@@ -161,6 +162,7 @@ class _Judge:
             description=slo.description,
             labels=slo.labels,
             noun=slo.annotations.get(NOUN_ANNOTATION) or NOUNS.get(self.asked.table, "events"),
+            verb=_verb(self.asked),
             objective=objective.title,
             target=objective.target,
             method=method,
@@ -193,6 +195,15 @@ class _Judge:
             coverage=_coverage(counts, span),
             provenance=Provenance(self.scan.sql, self.scan.rows, self.watermark, self.scan.seconds),
         )
+
+
+def _verb(asked: Asked) -> str:
+    """What bad ones did, unless the annotation `pitchey.com/verb` says it better."""
+    metric, said = asked.indicator.metric, asked.slo.annotations.get(VERB_ANNOTATION)
+    if said or not isinstance(metric, Threshold):
+        return said or "failed"
+    slow = metric.source.value == "duration_ms" and asked.objective.op in ("lte", "lt")
+    return "were too slow" if slow else "were out of bounds"
 
 
 def _exceeds(counts: Minutes) -> bool:

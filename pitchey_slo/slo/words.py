@@ -61,7 +61,7 @@ def sentence(report: SloReport) -> str:
 
 def _happened(report: SloReport) -> str:
     if report.slices is None:
-        failed = f"{number(report.bad)} of {number(report.valid)} {report.noun} failed in {span_words(report)}"
+        failed = f"{number(report.bad)} of {number(report.valid)} {report.noun} {report.verb} in {span_words(report)}"
     else:
         each = f"slices of {report.slices.minutes} min"
         quiet = f", {number(report.slices.no_data)} had no data" if report.slices.no_data else ""
