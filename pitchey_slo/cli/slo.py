@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pitchey_slo.settings import Settings, shipped
+from pitchey_slo.slo.words import number, percent
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -80,7 +81,7 @@ def report(
     if not reports:
         _print("no SLOs")
         return
-    _print(_table(reports), "")
+    _print(_table(reports, wide=_width() >= 130))
     worst = [r for r in reports if r.state in ("exhausted", "at_risk")]
     _print(*(f"- {r.sentence()}" for r in worst[:5]), *([""] if worst else []), _foot(reports[0]))
 
@@ -90,37 +91,46 @@ def by_budget(reports: Sequence[SloReport]) -> list[SloReport]:
     return sorted(reports, key=lambda r: (r.budget_left is None, r.budget_left or 0.0, r.slo, r.window))
 
 
-def _table(reports: Sequence[SloReport]) -> Table:
+def _table(reports: Sequence[SloReport], *, wide: bool) -> Table:
+    """The reports as rows; a narrow terminal shows fewer columns rather than cut numbers."""
     from rich import box
     from rich.table import Table
 
-    from pitchey_slo.slo.words import percent
-
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for title in ("SLO", "window"):
-        table.add_column(title, overflow="fold")
-    for title in ("good", "95 % interval", "target", "bad", "of", "budget left", "burn 1h", "6h", "1d", "3d"):
+    several = {r.slo for r in reports if sum(o.slo == r.slo and o.window == r.window for o in reports) > 1}
+    table.add_column("SLO", overflow="fold")
+    table.add_column("window", overflow="fold", min_width=3)
+    detail = ("95 % interval", "target", "bad", "of")
+    burns = tuple(f"burn {b}" for b in reports[0].burn)
+    for title in ("good", *(detail if wide else ()), "budget left", *(burns if wide else burns[2:3])):
         table.add_column(title, justify="right", no_wrap=True)
     table.add_column("state", no_wrap=True)
-    several = {r.slo for r in reports if sum(o.slo == r.slo and o.window == r.window for o in reports) > 1}
     for r in reports:
-        sure = "" if r.sli_low is None or r.sli_high is None else f"{percent(r.sli_low, 2)} – {percent(r.sli_high, 2)}"
-        table.add_row(
-            f"{r.slo} ({r.objective})" if r.slo in several else r.slo,
-            r.window,
-            "–" if r.sli is None else percent(r.sli, 2),
-            sure or "–",
-            percent(r.target, 2),
-            "–" if r.sli is None else f"{r.bad:,.0f}",
-            "–" if r.sli is None else f"{r.valid:,.0f}",
-            "–" if r.budget_left is None else percent(r.budget_left),
-            *("–" if b is None else _burn(b) for b in r.burn.values()),
-            _WORDS[r.state],
-        )
+        name = f"{r.slo} ({r.objective})" if r.slo in several else r.slo
+        counts = _counts(r) if wide else ()
+        burn = [_burn(b) for b in r.burn.values()]
+        table.add_row(name, r.window, *_good(r), *counts, _left(r), *(burn if wide else burn[2:3]), _WORDS[r.state])
     return table
 
 
-def _burn(rate: float) -> str:
+def _good(r: SloReport) -> tuple[str]:
+    return ("–" if r.sli is None else percent(r.sli, 2),)
+
+
+def _counts(r: SloReport) -> tuple[str, str, str, str]:
+    sure = "–" if r.sli_low is None or r.sli_high is None else f"{percent(r.sli_low, 2)} – {percent(r.sli_high, 2)}"
+    if r.sli is None:
+        return sure, percent(r.target, 2), "–", "–"
+    return sure, percent(r.target, 2), number(r.bad), number(r.valid)
+
+
+def _left(r: SloReport) -> str:
+    return "–" if r.budget_left is None else percent(r.budget_left)
+
+
+def _burn(rate: float | None) -> str:
+    if rate is None:
+        return "–"
     text = f"{rate:,.1f}" if rate >= 0.05 or rate == 0 else f"{rate:.2g}"
     return f"[red]{text}[/]" if rate > 1 else text
 
@@ -163,13 +173,17 @@ def _specs(settings: Settings) -> tuple[Specs, Path]:
     return read(folder), folder
 
 
-def _print(*parts: object) -> None:
+def _width() -> int:
+    """Columns to write for; a pipe or file has none, so nothing is folded there."""
     import shutil
+    import sys
 
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else 160
+
+
+def _print(*parts: object) -> None:
     from rich.console import Console
 
-    console = Console(highlight=False)
-    # a pipe has no width: do not fold a table there
-    wide = console.width if console.is_terminal else max(160, shutil.get_terminal_size().columns)
+    console = Console(highlight=False, width=_width())
     for part in parts:
-        console.print(part, width=wide, soft_wrap=isinstance(part, str) and not console.is_terminal)
+        console.print(part)

@@ -190,8 +190,6 @@ class SloReport(AsDict):
     service: str
     description: str
     labels: Mapping[str, tuple[str, ...]]
-    noun: str
-    verb: str
     objective: str
     target: float
     method: Literal["Occurrences", "Timeslices", "RatioTimeslices"]
@@ -223,6 +221,8 @@ class SloReport(AsDict):
     series: Series
     coverage: Coverage
     provenance: Provenance
+    noun: str = "events"
+    verb: str = "failed"
 
     def sentence(self) -> str:
         """The finding in plain words, for people: rounded and with thousands separators."""
