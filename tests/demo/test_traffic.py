@@ -1,11 +1,14 @@
 """Shares, rhythm and people, each by a query that knows nothing of how they were made."""
 
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
 import numpy as np
 import pytest
 
 from pitchey_slo.demo import make_plan
 from pitchey_slo.demo.people import People, _mix
-from pitchey_slo.demo.places import PLACES
+from pitchey_slo.demo.places import _DAYS, _HOURS, PLACES, rhythm
 from pitchey_slo.demo.routes import ROUTES
 from tests.demo.conftest import END
 
@@ -121,6 +124,39 @@ def test_a_seat_changes_hands_every_twenty_minutes():
     assert set(np.diff(changes) % 20) == {0}
     assert 60 < len(changes) <= 72
     assert set(who % 2) == {1}
+
+
+def test_seats_do_not_all_change_hands_at_once():
+    people = People.make(7, 20_000)
+    at = np.arange(0, 86_400_000_000, 60_000_000)
+    nothing = np.zeros(len(at), dtype=np.int8)
+    moments = set()
+    for seat in range(20):
+        who = people.seated(at, nothing, np.full(len(at), seat), nothing.astype(bool))
+        moments |= set(np.flatnonzero(np.diff(who)) % 20)
+    assert len(moments) > 8
+
+
+def test_pages_of_a_role_are_never_read_by_strangers(db):
+    assert db.one("SELECT count(*) FROM requests WHERE route = '/api/investments' AND user_hash IS NULL") == (0,)
+    assert db.one("SELECT count(*) > 1000 FROM requests WHERE route = '/api/pitches' AND user_hash IS NULL") == (True,)
+    assert db.one("SELECT count(*) FROM requests WHERE method <> 'GET' AND user_hash IS NULL") == (0,)
+
+
+@pytest.mark.parametrize("place", PLACES, ids=lambda p: p.code)
+@pytest.mark.parametrize("start", [datetime(2026, 3, 28, 22, 37, tzinfo=UTC), datetime(2026, 10, 24, 0, 0, tzinfo=UTC)])
+def test_the_rhythm_follows_the_wall_clock_minute_by_minute(place, start):
+    """Both periods contain a change to or from summer time in Europe, the first begins within an hour."""
+    found = rhythm(place, start, 2 * 1_440)
+
+    def slow(minute):
+        local = (start + timedelta(minutes=minute)).astimezone(ZoneInfo(place.zone))
+        at = local.hour + local.minute / 60
+        low, high = _HOURS[local.hour], _HOURS[(local.hour + 1) % 24]
+        curve = low + (high - low) * (at - local.hour)
+        return curve / _HOURS.mean() * _DAYS[local.weekday()] / _DAYS.mean() * place.share
+
+    assert found == pytest.approx([slow(m) for m in range(2 * 1_440)])
 
 
 def test_the_mixer_is_splitmix64():
