@@ -173,9 +173,8 @@ def _tell(
     from rich.table import Table
 
     total = sum(sent.values())
-    console.print(
-        f"{history.days} days until {history.end}: {total:,} rows in {taken:.1f} s, {total / taken:,.0f} rows/s"
-    )
+    speed = f"{total:,} rows in {taken:.1f} s, {total / taken:,.0f} rows/s"
+    console.print(f"{history.days} days until {history.end}: {speed}", soft_wrap=True)
     rows = Table("table", "rows", "stored", "there already", box=None, header_style="dim")
     for column in rows.columns[1:]:
         column.justify = "right"

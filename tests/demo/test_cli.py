@@ -73,6 +73,16 @@ def test_an_end_nobody_can_use_is_refused(tmp_path):
     assert not (tmp_path / "demo.json").exists()
 
 
+def test_an_interrupted_demo_is_finished_by_the_same_command(tmp_path):
+    History(seed=7, days=1, requests=5_000, end=END).write(tmp_path)
+    told = json.loads(run("--home", str(tmp_path), "--requests", "5000", "--days", "1", "--json"))
+    assert told["end"] == END
+    assert count(tmp_path, "requests") == 5_000
+    held = History.of(tmp_path)
+    assert held is not None
+    assert held.done
+
+
 HELD = History(seed=7, days=30, requests=1_000, end=END)
 LATER = History(seed=7, days=30, requests=1_000, end="2026-11-21T12:00:00+00:00")
 
