@@ -6,7 +6,7 @@ filled; a row with a bad or a missing required value is left out and reported wi
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -31,13 +31,15 @@ def conform(table: Table, rows: pa.Table, *, now: datetime) -> Batch:
     `now` (aware) bounds the times: more than `names.FUTURE_SECONDS` later is refused. Dictionary-encoded and chunked
     columns are fine. The rows must be sound Arrow data: `rows.validate(full=True)` what comes from outside.
     """
-    parts = []
+    names = rows.column_names
+    return merge(table, [conform_piece(table, names, arrays, at, now=now)[0] for at, arrays in split(rows)])
+
+
+def split(rows: pa.Table) -> Iterator[tuple[Codes, list[pa.Array]]]:
+    """Pieces of at most PIECE rows: their row numbers and columns; one empty piece when there are no rows."""
     for start in range(0, max(rows.num_rows, 1), PIECE):
-        piece = rows.slice(start, PIECE)
-        numbers = np.arange(start, start + piece.num_rows)
-        arrays = [whole(column) for column in piece.columns]
-        parts.append(conform_piece(table, piece.column_names, arrays, numbers, now=now)[0])
-    return merge(table, parts)
+        count = min(PIECE, rows.num_rows - start)  # a table without columns would give a slice as long as asked for
+        yield np.arange(start, start + count), [whole(column.slice(start, count)) for column in rows.columns]
 
 
 def whole(column: pa.ChunkedArray) -> pa.Array:

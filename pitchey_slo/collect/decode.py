@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from pitchey_slo.collect import ipc, json_rows
 from pitchey_slo.collect.batch import Batch, Rejected, merge
-from pitchey_slo.collect.conform import PIECE, conform_piece, whole
+from pitchey_slo.collect.conform import conform_piece, split
 from pitchey_slo.collect.unpack import unpack
 from pitchey_slo.errors import BodyTooLarge, CollectError, UnknownFormat
 from pitchey_slo.tables import Table
@@ -85,12 +85,9 @@ def _arrow(body: bytes, table: Table, limit: int, now: datetime, batch_key: str 
 def _columns(rows: pa.Table, table: Table, now: datetime, batch_key: str | None) -> Batch:
     """`conform` of a whole table, with event ids from the batch key."""
     parts = []
-    for start in range(0, max(rows.num_rows, 1), PIECE):
-        piece = rows.slice(start, PIECE)
-        numbers = np.arange(start, start + piece.num_rows)
-        arrays = [whole(column) for column in piece.columns]
+    for numbers, arrays in split(rows):
         ids = _event_ids(batch_key, numbers)
-        parts.append(conform_piece(table, piece.column_names, arrays, numbers, now=now, fallbacks=ids)[0])
+        parts.append(conform_piece(table, rows.column_names, arrays, numbers, now=now, fallbacks=ids)[0])
     return merge(table, parts)
 
 
