@@ -15,7 +15,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from pitchey_slo.errors import ConfigError, did_you_mean
-from pitchey_slo.tables import TABLES
+from pitchey_slo.tables import STORED
 
 MiB = 1 << 20
 
@@ -80,6 +80,13 @@ class Settings(BaseSettings):
     rate_limit: int = Field(
         0, alias="PITCHEY_RATE_LIMIT", ge=0, description="rows per second one token may send; 0 for no limit"
     )
+    series_limit: int = Field(
+        100_000, alias="PITCHEY_SERIES_LIMIT", gt=0, description="time series taken; new ones beyond it are refused"
+    )
+    label_limit: int = Field(40, alias="PITCHEY_LABEL_LIMIT", gt=0, description="labels one time series may have")
+    out_of_order_seconds: int = Field(
+        3_600, alias="PITCHEY_OUT_OF_ORDER_SECONDS", ge=0, description="how late a sample may be within its series"
+    )
     flush_seconds: float = Field(
         10.0, alias="PITCHEY_FLUSH_SECONDS", gt=0, le=600, description="how often new rows go from hot to lake"
     )
@@ -99,8 +106,8 @@ class Settings(BaseSettings):
     @classmethod
     def _known_tables(cls, value: dict[str, int]) -> dict[str, int]:
         for table, days in value.items():
-            if table not in TABLES:
-                raise ValueError(f"no table {table!r}; {did_you_mean(table, TABLES) or 'tables: ' + ', '.join(TABLES)}")
+            if table not in STORED:
+                raise ValueError(f"no table {table!r}; {did_you_mean(table, STORED) or 'tables: ' + ', '.join(STORED)}")
             if days < 0:
                 raise ValueError(f"{table}: {days} days; 0 keeps for ever, a positive number keeps that many days")
         return value
@@ -129,7 +136,7 @@ class Settings(BaseSettings):
 
     def keep_days(self, table: str) -> int:
         """Days rows of `table` are kept after they happened or arrived, whichever is later; 0 is for ever."""
-        return self.retention.get(table, TABLES[table].keep_days)
+        return self.retention.get(table, STORED[table].keep_days)
 
     @classmethod
     def load(cls, env_file: str | Path | None = ".env", **given: Any) -> Settings:

@@ -1,7 +1,8 @@
 """The tables: every column with its type and meaning, as Arrow schemas.
 
-Two kinds. A *stream* only grows: rows arrive by the million, are never changed, and go to the lake in day partitions.
-A *register* is small and mutable: rows are put by `id`, the newest wins, and the lake mirrors the whole of it.
+Three kinds. A *stream* only grows: rows arrive by the million, are never changed, and go to the lake in day partitions.
+A *register* is small and mutable: rows are put by `id`, the newest wins, and the lake mirrors the whole of it. *Series*
+tables grow like streams and hold what arrives as time series; rows get there through `Store.samples`, not one by one.
 
 Times are UTC with microseconds. `sample_interval` says for how many events a row stands (Analytics Engine calls it
 `_sample_interval`); every count, ratio and quantile weighs it. `source` with `event_id` names a delivery: the same pair
@@ -43,10 +44,16 @@ class Table:
 
     name: str
     doc: str
-    kind: Literal["stream", "register"]
+    kind: Literal["stream", "register", "series"]
     time: str
     keep_days: int
     columns: tuple[Column, ...]
+    #: columns the lake's rows are sorted by within a file; None for the time column
+    sorted_by: str | None = None
+
+    @property
+    def order(self) -> str:
+        return self.sorted_by or self.time
 
     @property
     def schema(self) -> pa.Schema:
@@ -175,6 +182,42 @@ REPORT_RUNS: Final = Table(
     ),
 )
 
+SERIES: Final = Table(
+    "series",
+    "one row per time series ever seen: its labels",
+    "series",
+    time="first_seen",
+    keep_days=0,
+    columns=(
+        Column("series_id", pa.int64(), "64 bits made from the labels, the same everywhere", required=True),
+        Column("name", TEXT, "metric name", required=True),
+        Column(
+            "labels", TEXT, "all labels as a JSON object, sorted, `__name__` among them", required=True, longest=65_536
+        ),
+        Column("first_seen", TIME, "when it was first stored", required=True),
+    ),
+)
+
+SAMPLES: Final = Table(
+    "samples",
+    "one row per sample of a time series; milliseconds count, float bits are kept",
+    "series",
+    time="ts",
+    keep_days=400,
+    columns=(
+        Column("series_id", pa.int64(), "which series", required=True),
+        Column("ts", TIME, "when, whole milliseconds", required=True),
+        Column("value", pa.float64(), "value; NaN is one, and one NaN is the stale marker", required=True),
+    ),
+    sorted_by="series_id, ts",
+)
+
 STREAMS: Final = {t.name: t for t in (REQUESTS, BUSINESS_EVENTS)}
 REGISTERS: Final = {t.name: t for t in (INCIDENTS, DEPLOYMENTS, REPORT_RUNS)}
+#: what people send rows of
 TABLES: Final = {**STREAMS, **REGISTERS}
+SERIES_TABLES: Final = {t.name: t for t in (SERIES, SAMPLES)}
+#: what grows and is flushed by commit range
+GROWING: Final = {**STREAMS, **SERIES_TABLES}
+#: what the store keeps
+STORED: Final = {**TABLES, **SERIES_TABLES}

@@ -27,6 +27,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pitchey_slo.errors import StoreUnavailable
+from pitchey_slo.series import SampleBatch
 from pitchey_slo.settings import Settings
 from pitchey_slo.store import backup as _backup
 from pitchey_slo.store import retention
@@ -39,9 +40,10 @@ from pitchey_slo.store.lake import Lake
 from pitchey_slo.store.reader import LakeReader
 from pitchey_slo.store.repair import Repaired, repair
 from pitchey_slo.store.retention import Removed
+from pitchey_slo.store.samples import SampleReceipt, SeriesIndex
 from pitchey_slo.store.tokens import Token, Tokens, digest
 from pitchey_slo.store.writer import Receipt, Writer
-from pitchey_slo.tables import STREAMS, TABLES
+from pitchey_slo.tables import GROWING, STORED
 
 __all__ = [
     "LakeReader",
@@ -49,6 +51,7 @@ __all__ = [
     "Removed",
     "Repaired",
     "Restored",
+    "SampleReceipt",
     "Store",
     "StoreStatus",
     "Token",
@@ -93,13 +96,22 @@ class Store:
         self._lake = Lake(settings.lake_uri, settings.storage_options, self._hot.fact("store_id") or "")
         self._reader: LakeReader | None = None
         dedup = Dedup(self._already_in_lake)
+        index = SeriesIndex(
+            self._samples_in_lake,
+            series_limit=settings.series_limit,
+            label_limit=settings.label_limit,
+            late_seconds=settings.out_of_order_seconds,
+        )
         with self._hot.cursor() as cursor:
-            dedup.load(cursor, retention.trimmed_before(cursor))
+            trimmed = retention.trimmed_before(cursor)
+            dedup.load(cursor, trimmed)
+            index.load(cursor, trimmed["samples"])
         self._dedup = dedup
-        self._reached = {name: self._lake.flushed(name) for name in TABLES}
+        self._index = index
+        self._reached = {name: self._lake.flushed(name) for name in STORED}
         # a lake that is ahead of hot (hot was lost or restored): its numbers are taken
         first = max(self._hot.last_commit(), self.home.acknowledged(), *self._reached.values())
-        self._writer = Writer(self._hot, dedup, clock, settings.queue_limit, first)
+        self._writer = Writer(self._hot, dedup, index, clock, settings.queue_limit, first)
         self._flush_lock = threading.Lock()
         self.tokens = Tokens(self._hot, self._writer, clock)
         self._gaps = tuple((int(g["first_seq"]), int(g["last_seq"])) for g in self._hot.query("FROM gaps").to_pylist())
@@ -137,6 +149,13 @@ class Store:
         """`submit`, and wait."""
         return self.submit(table, rows).result()
 
+    def samples(self, batch: SampleBatch, *, backfill: bool = False) -> Future[SampleReceipt]:
+        """Queue time series samples; the future resolves when they are durable, and says which were refused and why.
+
+        A sample equal to a stored one counts as a duplicate; `backfill` accepts samples of any age (files of history).
+        """
+        return self._writer.samples(batch, backfill=backfill)
+
     def query(self, sql: str, params: Sequence[Any] = ()) -> pa.Table:
         """Ask hot: the server's own fixed queries, never text from people."""
         return self._hot.query(sql, params)
@@ -144,32 +163,38 @@ class Store:
     def flush(self) -> None:
         """Bring everything committed so far into the lake. Idempotent; also runs every `flush_seconds`."""
         with self._flush_lock:
-            for name in TABLES:
+            for name in STORED:
                 upto = self._writer.touched[name]
                 if upto > self._reached[name]:
                     self._reached[name] = flush_table(self._hot, self._lake, name, upto)
 
     def compact(self) -> None:
-        """Merge small files of the lake, one day per table; the background does this after flushes."""
+        """Merge small files of the lake, one day per table; the background does this after flushes.
+
+        Samples of a day that is over are rewritten sorted by series, so that a query for few series reads little.
+        """
         with self._lake.lock:
-            for name in STREAMS:
+            self._lake.sort_past_day("samples", self._clock())
+            for name in GROWING:
                 self._lake.compact(name)
 
     def vacuum(self) -> None:
         """Remove lake files that no recent version needs."""
         with self._lake.lock:
-            for name in TABLES:
+            for name in STORED:
                 self._lake.vacuum(name)
 
     def trim(self) -> dict[str, int]:
         """Remove from hot what happened more than `hot_days` ago and lies in the lake; returns rows per stream."""
         self.flush()
-        return retention.trim_hot(self._lake, self._writer, self._dedup, self._clock(), self.settings.hot_days)
+        return retention.trim_hot(
+            self._lake, self._writer, self._dedup, self._index, self._clock(), self.settings.hot_days
+        )
 
     def apply_retention(self, *, dry_run: bool = False) -> list[Removed]:
         """Remove what is older than each table's retention, in hot and lake; with `dry_run` only count it."""
         self.flush()
-        keep = {name: self.settings.keep_days(name) for name in TABLES}
+        keep = {name: self.settings.keep_days(name) for name in STORED}
         now = self._clock()
         removed = retention.apply(self._hot, self._lake, self._writer, keep, now, dry_run=dry_run)
         if not dry_run:
@@ -201,7 +226,7 @@ class Store:
             reason=reason,
             commit_seq=self._writer.seq,
             flushed_seq=min(
-                self._writer.seq if self._reached[n] >= self._writer.touched[n] else self._reached[n] for n in TABLES
+                self._writer.seq if self._reached[n] >= self._writer.touched[n] else self._reached[n] for n in STORED
             ),
             queue_bytes=self._writer.queue_bytes,
             free_bytes=self.home.free_bytes(),
@@ -231,9 +256,16 @@ class Store:
             ("retention", 24 * hour, self.apply_retention),
         ]
 
+    def _samples_in_lake(self, late: pa.Table) -> pa.Table:
+        """Which late samples (row, series_id, ts) the lake holds, with their values; the writer's thread asks."""
+        return self._lake_reader().samples_there(late)
+
     def _already_in_lake(self, table: str, candidates: pa.Table) -> NDArray[np.int64]:
         """Positions of the candidates (source, event_id, ts, position) that the lake holds; the writer's thread
         asks."""
+        return self._lake_reader().already_there(table, candidates)
+
+    def _lake_reader(self) -> LakeReader:
         if self._reader is None:
             self._reader = LakeReader(self.settings.lake_uri, self.settings.storage_options, self.settings.memory_limit)
-        return self._reader.already_there(table, candidates)
+        return self._reader

@@ -24,7 +24,7 @@ from pitchey_slo.names import HOT_FILE, LAKE_DIR
 from pitchey_slo.store.home import Home
 from pitchey_slo.store.hot import Hot
 from pitchey_slo.store.lake import Lake, is_remote, table_uri
-from pitchey_slo.tables import TABLES
+from pitchey_slo.tables import STORED
 
 MANIFEST = "manifest.json"
 
@@ -49,7 +49,7 @@ def backup(hot: Hot, lake: Lake, folder: Path, now: datetime) -> Path:
     draft.mkdir(parents=True)
     try:
         with lake.lock:
-            versions = {name: _copy_table(lake, name, draft / LAKE_DIR) for name in TABLES}
+            versions = {name: _copy_table(lake, name, draft / LAKE_DIR) for name in STORED}
             _copy_hot(hot, draft / HOT_FILE)
         manifest = {
             "made_at": now.isoformat(),
@@ -149,7 +149,7 @@ def _describe(file: Path) -> dict[str, Any]:
         with duckdb.connect(str(file), read_only=True) as connection:
             counts = {
                 name: connection.execute(f"SELECT count(*) FROM {name}").fetchall()[0][0]
-                for name in (*TABLES, "tokens")
+                for name in (*STORED, "tokens")
             }
             seq = connection.execute("SELECT coalesce(max(seq), 0) FROM commits").fetchall()[0][0]
     except duckdb.Error as error:

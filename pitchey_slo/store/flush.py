@@ -18,7 +18,7 @@ from deltalake.exceptions import DeltaError
 from pitchey_slo.errors import PitcheyError
 from pitchey_slo.store.hot import Hot
 from pitchey_slo.store.lake import Lake
-from pitchey_slo.tables import REGISTERS, TABLES
+from pitchey_slo.tables import REGISTERS, STORED
 
 log = logging.getLogger(__name__)
 
@@ -38,11 +38,11 @@ def flush_table(hot: Hot, lake: Lake, name: str, upto: int) -> int:
         fresh = "commit_seq > ? AND commit_seq <= ?"
         if not cursor.execute(f"SELECT 1 FROM {name} WHERE {fresh} LIMIT 1", [since, upto]).fetchall():
             return upto
-        time_column = TABLES[name].time
+        table = STORED[name]
         rows: Any = cursor.sql(
             f"""
-            SELECT *, strftime({time_column}, '%Y-%m-%d') AS day FROM {name}
-            WHERE {fresh} ORDER BY {time_column}
+            SELECT *, strftime({table.time}, '%Y-%m-%d') AS day FROM {name}
+            WHERE {fresh} ORDER BY {table.order}
             """,
             params=[since, upto],
         ).to_arrow_reader(122_880)

@@ -10,14 +10,15 @@ import logging
 import re
 import threading
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
 
-from pitchey_slo.tables import STREAMS, TABLES, Table
+from pitchey_slo.tables import GROWING, STORED, Table
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +28,9 @@ SMALL_FILES = 12
 TARGET_BYTES = 64 << 20
 #: Readers keep a version's file list for one query; files they may still read are not vacuumed before this.
 VACUUM_HOURS = 1
+
+#: Application transaction that says up to which day (its ordinal) a table's files are sorted.
+_SORTED = "pitchey-slo-sorted"
 
 _CONFIGURATION = {
     "delta.logRetentionDuration": "interval 1 days",
@@ -49,7 +53,7 @@ class Lake:
     def table(self, name: str) -> DeltaTable:
         """The Delta table at its newest version, created when absent."""
         if name not in self._tables:
-            self._tables[name] = open_or_create(self.uri, self.options, TABLES[name])
+            self._tables[name] = open_or_create(self.uri, self.options, STORED[name])
         else:
             self._tables[name].update_incremental()
         return self._tables[name]
@@ -113,6 +117,37 @@ class Lake:
         )
         return files
 
+    def sort_past_day(self, name: str, now: datetime) -> str | None:
+        """Rewrite the oldest day that is over by an hour and not yet sorted (or has got late rows since) in the table's
+        order; returns the day, or None when there is nothing to do."""
+        table = self.table(name)
+        actions = pa.table(table.get_add_actions(flatten=True))
+        if "partition.day" not in actions.column_names:
+            return None
+        over = (now - timedelta(hours=1)).astimezone(UTC).strftime("%Y-%m-%d")
+        done = table.transaction_version(_SORTED) or 0  # days are sorted oldest first
+        files: dict[str, int] = Counter(day for day in actions["partition.day"].to_pylist() if day < over)
+        waiting = sorted(day for day, count in files.items() if count > 1 or _day_number(day) > done)
+        if not waiting:
+            return None
+        day = waiting[0]
+        with duckdb.connect(":memory:") as connection:
+            connection.execute("SET TimeZone = 'UTC'")
+            connection.register("source", table.to_pyarrow_dataset())  # DuckDB hands it the filter: one day is opened
+            sql = f"SELECT * FROM source WHERE day = '{day}' ORDER BY {STORED[name].order}"
+            rows: Any = connection.sql(sql).to_arrow_reader(122_880)
+            write_deltalake(
+                table,
+                rows,
+                mode="overwrite",
+                predicate=f"day = '{day}'",
+                writer_properties=_WRITER,
+                commit_properties=CommitProperties(
+                    app_transactions=[Transaction(_SORTED, max(done, _day_number(day)))]
+                ),
+            )
+        return day
+
     def vacuum(self, name: str, *, hours: int = VACUUM_HOURS) -> int:
         """Remove files no version younger than `hours` needs; returns how many."""
         removed = self.table(name).vacuum(retention_hours=hours, dry_run=False, enforce_retention_duration=False)
@@ -120,6 +155,10 @@ class Lake:
 
     def _reaching(self, seq: int) -> CommitProperties:
         return CommitProperties(app_transactions=[Transaction(self._writer_id, seq)])
+
+
+def _day_number(day: str) -> int:
+    return date.fromisoformat(day).toordinal()
 
 
 def table_uri(lake_uri: str, name: str) -> str:
@@ -130,7 +169,7 @@ def open_or_create(lake_uri: str, options: dict[str, str], table: Table) -> Delt
     uri = table_uri(lake_uri, table.name)
     if not is_remote(lake_uri):
         Path(uri).mkdir(parents=True, exist_ok=True)
-    stream = table.name in STREAMS
+    stream = table.name in GROWING
     schema = table.stored_schema.append(pa.field("day", pa.string())) if stream else table.stored_schema
     return DeltaTable.create(
         uri,

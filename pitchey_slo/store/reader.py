@@ -22,7 +22,7 @@ from deltalake.exceptions import TableNotFoundError
 
 from pitchey_slo.errors import QueryError, StoreError, did_you_mean
 from pitchey_slo.store.lake import is_remote, sql_time, table_uri
-from pitchey_slo.tables import STREAMS, TABLES, Table
+from pitchey_slo.tables import STORED, STREAMS, TABLES, Table
 
 #: File statistics in Delta are cut to milliseconds: a file may hold rows up to this much later than its maximum.
 _STATISTICS_STEP = timedelta(milliseconds=1)
@@ -60,7 +60,7 @@ class LakeReader:
         )
         self.connection.execute("SET TimeZone = 'UTC'")
         self.connection.execute("SET parquet_metadata_cache = true")
-        for table in TABLES.values():
+        for table in STORED.values():
             self._view(table, "")
         self.refresh()
 
@@ -84,7 +84,7 @@ class LakeReader:
     def source(self, table: str, start: datetime, end: datetime) -> str:
         """SQL table expression of the rows with start <= time < end, limited to the files that can hold such rows."""
         self.refresh()
-        column = TABLES[table].time
+        column = STORED[table].time
         bounds = f"{column} >= TIMESTAMPTZ '{sql_time(start)}' AND {column} < TIMESTAMPTZ '{sql_time(end)}'"
         if self._remote or table not in self._files:
             return f"(SELECT * FROM {table} WHERE {bounds})"
@@ -119,7 +119,7 @@ class LakeReader:
         if files is None or not len(files.paths):
             return None
         newest = files.last.max().astype("datetime64[us]").item().replace(tzinfo=UTC)
-        column = TABLES[table].time
+        column = STORED[table].time
         found = self.query(f"SELECT max({column}) AS t FROM {self.source(table, newest - _STATISTICS_STEP, _END)}")
         value: datetime | None = found["t"][0].as_py()
         return value
@@ -140,22 +140,34 @@ class LakeReader:
 
     def already_there(self, table: str, candidates: pa.Table) -> np.ndarray[Any, np.dtype[np.int64]]:
         """Positions of the candidates (columns source, event_id, ts, position) that the lake holds."""
-        times = candidates["ts"].to_numpy().astype("datetime64[us]")
-        first, last = (t.item().replace(tzinfo=UTC) for t in (times.min(), times.max()))
-        source = self.source(table, first, last + timedelta(microseconds=1))
-        self.connection.register("candidates", candidates)
-        try:
-            found = self.query(f"SELECT position FROM candidates SEMI JOIN {source} USING (source, event_id)")
-        finally:
-            self.connection.unregister("candidates")
+        source = self._covering(table, candidates["ts"])
+        found = self._beside(candidates, f"SELECT position FROM asked SEMI JOIN {source} USING (source, event_id)")
         return np.asarray(found["position"].to_numpy(), dtype=np.int64)
+
+    def samples_there(self, late: pa.Table) -> pa.Table:
+        """Columns row and value of the late samples (columns row, series_id, ts) that the lake holds."""
+        source = self._covering("samples", late["ts"])
+        return self._beside(late, f"SELECT row, value FROM asked JOIN {source} USING (series_id, ts)")
+
+    def _covering(self, table: str, times: pa.ChunkedArray) -> str:
+        moments = times.to_numpy().astype("datetime64[us]")
+        first, last = (t.item().replace(tzinfo=UTC) for t in (moments.min(), moments.max()))
+        return self.source(table, first, last + timedelta(microseconds=1))
+
+    def _beside(self, asked: pa.Table, sql: str) -> pa.Table:
+        """Run `sql` with `asked` as one more table."""
+        self.connection.register("asked", asked)
+        try:
+            return self.query(sql)
+        finally:
+            self.connection.unregister("asked")
 
     def refresh(self) -> None:
         """Renew the views of the tables that have a newer version."""
         if self._remote and time.monotonic() - self._asked < _REMOTE_SECONDS:
             return
         self._asked = time.monotonic()
-        for table in TABLES.values():
+        for table in STORED.values():
             if self._newer(table):
                 self._read_version(table)
 

@@ -17,7 +17,7 @@ import duckdb
 from pitchey_slo.errors import StoreDamaged
 from pitchey_slo.store.home import Home
 from pitchey_slo.store.lake import open_or_create
-from pitchey_slo.tables import STREAMS, TABLES
+from pitchey_slo.tables import GROWING, STORED
 
 #: DuckDB reports the position behind the checksum header of the entry it could not read.
 _HEADER_BYTES = 16
@@ -109,7 +109,7 @@ def _last_commit(file: Path, *, read_only: bool = False) -> int:
 def _in_lake(home: Home, lake_uri: str, options: dict[str, str]) -> list[int]:
     with duckdb.connect(str(home.hot)) as connection:
         writer = connection.execute("SELECT value FROM facts WHERE name = 'store_id'").fetchall()[0][0]
-    return [open_or_create(lake_uri, options, TABLES[name]).transaction_version(writer) or 0 for name in STREAMS]
+    return [open_or_create(lake_uri, options, STORED[name]).transaction_version(writer) or 0 for name in GROWING]
 
 
 def _settle(home: Home, next_to: int, lost: tuple[int, int] | None, now: datetime) -> None:

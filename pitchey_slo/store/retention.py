@@ -14,8 +14,9 @@ import duckdb
 from pitchey_slo.store.dedup import Dedup
 from pitchey_slo.store.hot import Hot
 from pitchey_slo.store.lake import Lake, sql_time
+from pitchey_slo.store.samples import SeriesIndex
 from pitchey_slo.store.writer import Writer
-from pitchey_slo.tables import STREAMS, TABLES
+from pitchey_slo.tables import GROWING, SAMPLES, SERIES, STORED
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,8 @@ def apply(hot: Hot, lake: Lake, writer: Writer, keep: dict[str, int], now: datet
         if not days:
             continue
         cutoff = now - timedelta(days=days)
-        old = f"{TABLES[name].time} < '{sql_time(cutoff)}' AND commit_seq <= {arrived_before(hot, cutoff)}"
-        if name in STREAMS:
+        old = f"{STORED[name].time} < '{sql_time(cutoff)}' AND commit_seq <= {arrived_before(hot, cutoff)}"
+        if name in GROWING:
             rows = _from_stream(lake, writer, name, old, dry_run=dry_run)
         else:
             rows = _from_register(hot, writer, name, old, dry_run=dry_run)
@@ -81,16 +82,18 @@ def thin_commits(writer: Writer, now: datetime) -> None:
     ).result()
 
 
-def trim_hot(lake: Lake, writer: Writer, dedup: Dedup, now: datetime, hot_days: int) -> dict[str, int]:
+def trim_hot(
+    lake: Lake, writer: Writer, dedup: Dedup, index: SeriesIndex, now: datetime, hot_days: int
+) -> dict[str, int]:
     """Remove from hot the rows that happened more than `hot_days` ago and lie in the lake; returns rows per table."""
     cutoff = now - timedelta(days=hot_days)
-    flushed = {name: lake.flushed(name) for name in STREAMS}
+    flushed = {name: lake.flushed(name) for name in GROWING if name != SERIES.name}  # labels stay: the index reads them
 
     def trim(cursor: duckdb.DuckDBPyConnection) -> dict[str, int]:
         trimmed = {}
         for name, seq in flushed.items():
             row = cursor.execute(
-                f"DELETE FROM {name} WHERE {TABLES[name].time} < ? AND commit_seq <= ?", [cutoff, seq]
+                f"DELETE FROM {name} WHERE {STORED[name].time} < ? AND commit_seq <= ?", [cutoff, seq]
             ).fetchone()
             trimmed[name] = int(row[0]) if row else 0
             if trimmed[name]:
@@ -99,6 +102,7 @@ def trim_hot(lake: Lake, writer: Writer, dedup: Dedup, now: datetime, hot_days: 
         if any(trimmed.values()):
             # inside the transaction and in the writer's thread: no row can arrive between the two
             dedup.load(cursor, trimmed_before(cursor))
+            index.load(cursor, trimmed_before(cursor)[SAMPLES.name])
         return trimmed
 
     result: dict[str, int] = writer.write(trim).result()
@@ -108,7 +112,7 @@ def trim_hot(lake: Lake, writer: Writer, dedup: Dedup, now: datetime, hot_days: 
 def trimmed_before(cursor: duckdb.DuckDBPyConnection) -> dict[str, datetime | None]:
     """Per stream the time before which hot is not complete; None when it is complete."""
     facts = dict(cursor.execute("SELECT name, value FROM facts").fetchall())
-    return {name: datetime.fromisoformat(facts[_fact(name)]) if _fact(name) in facts else None for name in STREAMS}
+    return {name: datetime.fromisoformat(facts[_fact(name)]) if _fact(name) in facts else None for name in GROWING}
 
 
 def _fact(name: str) -> str:

@@ -22,10 +22,12 @@ import numpy as np
 import pyarrow as pa
 
 from pitchey_slo.errors import PitcheyError, StoreBusy, StoreError, StoreUnavailable
+from pitchey_slo.series import SampleBatch
 from pitchey_slo.store.dedup import Dedup
 from pitchey_slo.store.hot import Hot
+from pitchey_slo.store.samples import SampleReceipt, SeriesIndex
 from pitchey_slo.store.seen import Hashes
-from pitchey_slo.tables import STREAMS, TABLES
+from pitchey_slo.tables import SAMPLES, SERIES, STORED, STREAMS, TABLES
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +56,8 @@ class Job:
     rows: Any = None  # pa.Table; pyarrow ships no types
     action: Action | None = None
     changes: tuple[str, ...] = ()
+    samples: SampleBatch | None = None
+    backfill: bool = False
     size: int = 0
     future: Future[Any] = field(default_factory=Future)
 
@@ -61,9 +65,18 @@ class Job:
 class Writer:
     """Owns all writes to hot. `submit` and `write` may be called from any thread."""
 
-    def __init__(self, hot: Hot, dedup: Dedup, clock: Callable[[], datetime], queue_limit: int, first_seq: int) -> None:
+    def __init__(
+        self,
+        hot: Hot,
+        dedup: Dedup,
+        index: SeriesIndex,
+        clock: Callable[[], datetime],
+        queue_limit: int,
+        first_seq: int,
+    ) -> None:
         self._hot = hot
         self._dedup = dedup
+        self._index = index
         self._clock = clock
         self._queue_limit = queue_limit
         self._queue: deque[Job] = deque()
@@ -73,7 +86,7 @@ class Writer:
         self._space_checked = 0.0
         self.seq = first_seq
         #: last commit that touched a table; the flush reads it to know what is new
-        self.touched: dict[str, int] = dict.fromkeys(TABLES, first_seq)
+        self.touched: dict[str, int] = dict.fromkeys(STORED, first_seq)
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
         self._thread.start()
 
@@ -87,6 +100,11 @@ class Writer:
             raise StoreError(f"{table}: rows have schema {rows.schema.names}, expected {TABLES[table].schema.names}")
         self._check_space()
         return self._enqueue(Job(table=table, rows=rows, size=rows.nbytes))
+
+    def samples(self, batch: SampleBatch, *, backfill: bool) -> Future[SampleReceipt]:
+        """Queue samples. Raises StoreBusy, DiskFull or StoreUnavailable at once."""
+        self._check_space()
+        return self._enqueue(Job(samples=batch, backfill=backfill, size=24 * len(batch)))
 
     def write(self, action: Action, *, changes: tuple[str, ...] = ()) -> Future[Any]:
         """Run `action(connection)` inside the writer's next transaction; resolves to what it returns.
@@ -159,7 +177,7 @@ class Writer:
         with self._hot.cursor() as cursor:
             cursor.execute("BEGIN")
             try:
-                transaction = _Transaction(cursor, self._dedup, seq)
+                transaction = _Transaction(cursor, self._dedup, self._index, seq, self._clock())
                 results = transaction.run(group)
                 cursor.execute("INSERT INTO commits VALUES (?, ?, ?)", [seq, self._clock(), transaction.stored])
                 cursor.execute("COMMIT")
@@ -168,6 +186,8 @@ class Writer:
             except Exception:
                 with contextlib.suppress(duckdb.Error):
                     cursor.execute("ROLLBACK")
+                if any(job.samples is not None for job in group):
+                    self._index.reload(cursor)  # it may know series and times that were not stored
                 raise
         self._hot.home.acknowledge(seq)
         self.seq = seq
@@ -182,8 +202,9 @@ class Writer:
             self._hot.reopen()
             with self._hot.cursor() as cursor:
                 self._dedup.reload(cursor)
+                self._index.reload(cursor)
             self.seq = max(self.seq, self._hot.last_commit())
-            self.touched = dict.fromkeys(TABLES, self.seq)  # the last transaction may have reached the disk after all
+            self.touched = dict.fromkeys(STORED, self.seq)  # the last transaction may have reached the disk after all
         except (PitcheyError, duckdb.Error):
             log.exception("the store could not be reopened; the next write tries again")
 
@@ -204,10 +225,14 @@ def _answer(job: Job, result: Any) -> None:
 class _Transaction:
     """What one transaction does with its jobs."""
 
-    def __init__(self, cursor: duckdb.DuckDBPyConnection, dedup: Dedup, seq: int) -> None:
+    def __init__(
+        self, cursor: duckdb.DuckDBPyConnection, dedup: Dedup, index: SeriesIndex, seq: int, now: datetime
+    ) -> None:
         self._cursor = cursor
         self._dedup = dedup
+        self._index = index
         self._seq = seq
+        self._now = now
         self.stored = 0
         self.tables: set[str] = set()
         self.new_hashes: list[tuple[str, Hashes]] = []
@@ -220,6 +245,8 @@ class _Transaction:
             receipts = self._append(table, jobs) if table in STREAMS else [self._put(table, job) for job in jobs]
             results |= {id(job): receipt for job, receipt in zip(jobs, receipts, strict=True)}
         for job in group:
+            if job.samples is not None:
+                results[id(job)] = self._sample(job.samples, backfill=job.backfill)
             if job.action:
                 results[id(job)] = job.action(self._cursor)
                 self.tables.update(job.changes)
@@ -250,6 +277,18 @@ class _Transaction:
             self._cursor.unregister("put")
         self._insert(table, fresh)
         return Receipt(stored=fresh.num_rows, duplicates=rows.num_rows - fresh.num_rows, commit_seq=self._seq)
+
+    def _sample(self, batch: SampleBatch, *, backfill: bool) -> SampleReceipt:
+        admitted = self._index.admit(self._cursor, batch, self._now, backfill=backfill)
+        self._insert(SERIES.name, admitted.series)
+        self._insert(SAMPLES.name, admitted.samples)
+        return SampleReceipt(
+            stored=admitted.samples.num_rows,
+            duplicates=admitted.duplicates,
+            refused=admitted.refused,
+            counts=admitted.counts,
+            commit_seq=self._seq,
+        )
 
     def _insert(self, table: str, rows: pa.Table) -> None:
         if not rows.num_rows:

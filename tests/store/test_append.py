@@ -180,7 +180,8 @@ def test_trimming_never_removes_what_the_lake_lacks(store: Store, clock: FixedCl
     clock.forward(days=10)
     from pitchey_slo.store import retention
 
-    retention.trim_hot(store._lake, store._writer, store._dedup, clock(), 3)  # without the flush that trim() does first
+    # without the flush that trim() does first
+    retention.trim_hot(store._lake, store._writer, store._dedup, store._index, clock(), 3)
     assert count(store) == 2
 
 
