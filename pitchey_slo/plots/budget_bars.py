@@ -34,7 +34,9 @@ def budget_bars(reports: Sequence[SloReport]) -> go.Figure:
     )
     low = min([0.0, *shown])
     fig.update_layout(bargap=0.35, hovermode="closest")
-    fig.update_xaxes(title_text="error budget left (%)", range=[low * 1.18, 104], zeroline=True, zerolinewidth=1)
+    fig.update_xaxes(
+        title_text="error budget left (%)", range=[low - 16 if low < 0 else 0, 104], zeroline=True, zerolinewidth=1
+    )
     fig.update_yaxes(showgrid=False, type="category")
     return fig
 

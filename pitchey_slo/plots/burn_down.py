@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
@@ -32,7 +34,7 @@ def draw(fig: go.Figure, report: SloReport) -> float:
     """Put budget and projection on the first y axis; answers the lower end of that axis."""
     curve = report.burn_down
     left, most, least = (100 * (1 - values) for values in (curve.spent, curve.low, curve.high))
-    low = _floor(left, least)
+    low = _floor(left, least[theme.utc(curve.projected_time) <= theme.utc([last_time(report)])[0]])
     fig.update_layout(yaxis={"title": {"text": "budget left (%)"}, "range": [low, 106], "nticks": 6})
     if not len(curve.time) or report.budget_left is None:
         nothing(fig, "no data in this window")
@@ -53,17 +55,23 @@ def draw(fig: go.Figure, report: SloReport) -> float:
         )
     )
     _lines(fig, report)
-    theme.label(
-        fig, str(theme.utc([report.end])[0]), float(left[-1]), f"{theme.percent(left[-1] / 100, 0)} left", colour
-    )
+    end, last = str(theme.utc([report.end])[0]), float(left[-1])
+    below = {"xanchor": "right", "yanchor": "top", "xshift": -6, "yshift": -4, "name": "left"}  # free of line and band
+    theme.label(fig, end, last, f"{theme.percent(last / 100, 0)} left", colour, **below)
     return low
 
 
-def last_time(report: SloReport) -> np.datetime64:
-    """Where the time axis ends: with the projection, or with the window."""
-    projected = report.burn_down.projected_time
-    found: np.datetime64 = theme.utc(projected)[-1] if len(projected) else theme.utc([report.end])[0]
-    return found
+def last_time(report: SloReport) -> datetime:
+    """Where the time axis ends. Of a projection a third of the window's length is shown, or, when the budget may end
+    later than that, up to there: a projection as wide as the window would leave half the chart to guesses."""
+    if not len(report.burn_down.projected_time):
+        return report.end
+    found = report.exhaustion
+    ends = [t for t in (found.earliest, found.latest) if t is not None]
+    third = report.end + (report.end - report.start) / 3
+    wanted = max([third, *(t + (t - report.end) / 10 for t in ends)])
+    last: datetime = pd.Timestamp(report.burn_down.projected_time[-1], tz="UTC").to_pydatetime()
+    return min(wanted, last)
 
 
 def nothing(fig: go.Figure, words: str) -> None:

@@ -100,8 +100,6 @@ def _facts(run: Run) -> list[tuple[str, str]]:
         ("run at", said(run.started_at)),
         ("took", lasted(run.seconds)),
         ("newest event", said(run.data_watermark)),
-        ("run", run.id),
-        ("notebook SHA-256", run.notebook_hash[:12]),
     ]
 
 

@@ -17,12 +17,12 @@ _ORDER = {"exhausted": 0, "at_risk": 1}
 
 def promises(found: Review) -> list[str]:
     """Which objectives kept their error budget, and the worst of those that did not or may not."""
-    return [_verdict(found), *_worst(found)]
+    return [_verdict(found), *_worst(found), _tightest(found)]
 
 
 def circumstances(found: Review) -> list[str]:
     """Traffic, speed, what happened, and how old the data is."""
-    return [_traffic(found), _latency(found), _happened(found), _age(found)]
+    return [_traffic(found), speed(found), _happened(found), _age(found)]
 
 
 def _verdict(found: Review) -> str:
@@ -52,6 +52,15 @@ def _worst(found: Review, most: int = 3) -> list[str]:
     )
 
 
+def _tightest(found: Review, most: int = 2) -> str:
+    """Where least is left among those that are well."""
+    well = [r for r in found.primary if r.state == "healthy" and r.budget_left is not None][:most]
+    named = [f"{r.display_name or r.slo} ({percent(r.budget_left, 0)})" for r in well]
+    if not named or any(r.state == "at_risk" for r in found.primary):
+        return ""
+    return f"Of the others, {' and '.join(named)} {'has' if len(named) == 1 else 'have'} least left."
+
+
 def _traffic(found: Review) -> str:
     requests, errors = found.volume["requests"].sum(), found.volume["errors"].sum()
     if not requests:
@@ -60,15 +69,22 @@ def _traffic(found: Review) -> str:
     first = f"{count(requests)} requests were served since {day(found.start)}, {share} of them with a server error."
     worst = found.routes[found.routes["errors"] > 0].head(1)
     for row in worst.to_dict("records"):
-        first += f" Most errors came from {row['method']} {row['route']}: {count(row['errors'])}."
+        who = f"{row['method']} {row['route']}"
+        first += f" Of the {whose(found)}, {who} failed most often, {count(row['errors'])} times."
     return first
 
 
-def _latency(found: Review) -> str:
+def speed(found: Review) -> str:
     row = found.overall.iloc[0] if len(found.overall) else None
     if row is None or pd.isna(row["p50"]):
         return "No duration was measured, so nothing can be said about speed."
-    return f"Half of the requests took up to {milliseconds(row['p50'])}, 95 % up to {milliseconds(row['p95'])}."
+    middle, slow, slowest = (milliseconds(row[name]) for name in ("p50", "p95", "p99"))
+    return f"Half of the {whose(found)} took up to {middle}, 95 % up to {slow}, 99 % up to {slowest}."
+
+
+def whose(found: Review) -> str:
+    """What the requests that are split up by route and speed are called."""
+    return found.context.noun if found.context else "requests"
 
 
 def _happened(found: Review) -> str:

@@ -16,7 +16,8 @@ from pitchey_slo.plots.theme import count, day, percent, sli_digits
 from pitchey_slo.report import lead, told
 from pitchey_slo.report.told import Column, Html
 from pitchey_slo.report.words import ago, hours, lasted, milliseconds, moment, said
-from pitchey_slo.slo import SloReport
+from pitchey_slo.slo import Slo, SloReport
+from pitchey_slo.slo.model import MetricSource, Ratio
 
 if TYPE_CHECKING:
     from pitchey_slo.workbench import Moment, Workbench
@@ -49,22 +50,27 @@ class Review:
         """Every objective and window, least budget left first."""
         columns = (
             Column("objective"),
-            Column("window"),
-            Column("state"),
+            Column("state", short=True),
             Column("budget left", number=True, hint="of the window's error budget; below zero it is overspent"),
-            Column("SLI", number=True, hint="good of valid, with the 95 % interval"),
+            Column("window"),
+            Column("SLI", number=True, hint="good of valid, and its 95 % interval"),
             Column("target", number=True),
             Column("bad", number=True, hint="counted in the window, of so many valid"),
             Column("burn 6 h", number=True, hint="1 spends exactly the budget over the window"),
-            Column("burn 3 d", number=True, hint="1 spends exactly the budget over the window"),
-            Column("when it ends"),
+            Column("3 d", number=True, hint="1 spends exactly the budget over the window"),
+            Column("budget ends", short=True),
         )
         return told.table(columns, map(_row, self.reports), empty="no SLO is defined")
 
     def heading(self, report: SloReport) -> Html:
         """Name, state, and the finding in words."""
-        title = f"{_name(report)}: {report.objective}" if _name(report) else report.slo
-        return told.heading(title, report.state, report.window) + told.paragraph(report.sentence())
+        return told.heading(_name(report), report.state, f"{report.objective}, {report.window}") + told.paragraph(
+            report.sentence()
+        )
+
+    def speed(self) -> Html:
+        """How fast it was over the whole span, in words."""
+        return told.paragraph(lead.speed(self))
 
     def worst_routes(self, most: int = 12) -> Html:
         """Routes with server errors, most first: how much of whose budget they ate, and how slow they are."""
@@ -98,17 +104,24 @@ class Review:
         wrong = (
             Column("incident"),
             Column("severity"),
-            Column("from"),
+            Column("from", short=True),
             Column("lasted", number=True),
             Column("routes"),
         )
         incidents = [
-            (row["title"], row["severity"], said(row["started_at"]), _length(row, self.end), row["routes"] or "all")
+            (
+                row["title"],
+                row["severity"],
+                said(row["started_at"]),
+                _length(row, self.end),
+                _or(row["routes"], "all").replace(",", ", "),
+            )
             for row in self.incidents.to_dict("records")
         ]
-        changed = (Column("deployed"), Column("version"), Column("what changed"))
+        changed = (Column("deployed", short=True), Column("version"), Column("what changed"))
         deployments = [
-            (said(row["ts"]), row["version"], row["description"] or "–") for row in self.deployments.to_dict("records")
+            (said(row["ts"]), row["version"], _or(row["description"], "–"))
+            for row in self.deployments.to_dict("records")
         ]
         return told.table(wrong, incidents, empty="No incident was labelled.") + told.table(
             changed, deployments, empty="No deployment was recorded."
@@ -155,16 +168,15 @@ def review(wb: Workbench, *, service: str = "all", window: str = "", end: Moment
     reports = tuple(sorted(found, key=_rank))
     primary = tuple(sorted(_primary(found), key=_rank))
     start, last = _span(wb, primary, end)
-    context = _broadest(primary)
-    where = _filter(wb, context)
+    context, where = _context(wb, primary)
     return Review(
         reports=reports,
         primary=primary,
         context=context,
         incidents=wb.incidents(start, last),
         deployments=wb.deployments(start, last),
-        percentiles=wb.percentiles(start, last, bucket=_bucket(start, last)),
-        overall=wb.percentiles(start, last, bucket=None),
+        percentiles=wb.percentiles(start, last, bucket=_bucket(start, last), where=where),
+        overall=wb.percentiles(start, last, bucket=None, where=where),
         volume=wb.volume(start, last, bucket="1h"),
         routes=wb.routes(context.start if context else start, context.end if context else last, where=where),
         tables=wb.freshness(),
@@ -193,19 +205,27 @@ def _span(wb: Workbench, primary: Sequence[SloReport], end: Moment) -> tuple[dat
     return min(r.start for r in primary), max(r.end for r in primary)
 
 
-def _broadest(primary: Sequence[SloReport]) -> SloReport | None:
-    """The ratio SLO with the most events: its requests are the ones that routes are compared in."""
-    ratios = [r for r in primary if r.unit == "events" and r.target >= 0.99 and r.valid]
-    return max(ratios, key=lambda r: r.valid, default=None)
+def _context(wb: Workbench, primary: Sequence[SloReport]) -> tuple[SloReport | None, str | None]:
+    """The report whose requests are split up by route, and the filter of its requests.
+
+    Of the SLOs that count failed requests and cover at least a tenth of the most covered: the one with least left.
+    """
+    totals = {slo.name: total for slo in wb.slos() if (total := _requests_of(slo))}
+    known = [r for r in primary if r.slo in totals and r.valid]
+    most = max((r.valid for r in known), default=0.0)
+    broad = [r for r in known if r.valid >= 0.1 * most]
+    if not broad:
+        return None, None
+    found = min(broad, key=_rank)
+    return found, totals[found.slo].filter
 
 
-def _filter(wb: Workbench, context: SloReport | None) -> str | None:
-    from pitchey_slo.slo.model import Ratio
-
-    if context is None:
+def _requests_of(slo: Slo) -> MetricSource | None:
+    """What a SLO counts in total, when that is requests; None for other kinds of SLO."""
+    metric = slo.indicator.metric if slo.indicator else None
+    if slo.method != "Occurrences" or not isinstance(metric, Ratio):
         return None
-    indicator = wb.slo(context.slo).spec.indicator
-    return indicator.metric.total.filter if indicator and isinstance(indicator.metric, Ratio) else None
+    return metric.total if metric.total.spec.get("table") == "requests" else None
 
 
 def _bucket(start: datetime, end: datetime) -> str:
@@ -223,16 +243,15 @@ def _name(report: SloReport) -> str:
 
 def _row(report: SloReport) -> tuple[str | Html, ...]:
     digits = sli_digits(report.target)
-    low, high = percent(report.sli_low, digits), percent(report.sli_high, digits)
+    low, high = percent(report.sli_low, digits).removesuffix(" %"), percent(report.sli_high, digits)
     return (
-        told.text(_name(report)) + Html('<br><span class="quiet">') + told.text(report.objective) + Html("</span>"),
-        report.window,
+        told.two_lines(_name(report), report.objective),
         told.pill_of(report.state),
         percent(report.budget_left, 0) if report.budget_left is not None else "–",
-        told.text(percent(report.sli, digits) if report.sli is not None else "–")
-        + Html(f'<br><span class="quiet">{low} – {high}</span>' if report.sli is not None else ""),
+        told.two_lines(*report.window.split()) if " " in report.window else report.window,
+        told.two_lines(percent(report.sli, digits), f"{low} – {high}") if report.sli is not None else "–",
         percent(report.target, max(digits - 1, 0)),
-        f"{count(report.bad)} of {count(report.valid)}",
+        told.two_lines(count(report.bad), f"of {count(report.valid)}"),
         _rate(report.burn.get("6h")),
         _rate(report.burn.get("3d")),
         _ends(report),
@@ -262,3 +281,8 @@ def _length(row: Mapping[Any, Any], end: datetime) -> str:
 
 def _rate(burn: float | None) -> str:
     return "–" if burn is None else f"{burn:,.1f}"
+
+
+def _or(value: object, otherwise: str) -> str:
+    """A text of a frame, where a missing one is NaN or None."""
+    return value if isinstance(value, str) and value else otherwise

@@ -21,6 +21,7 @@ _STYLE: Final = """<style>
 :where(.told .at_risk) { color: #8f5a00; background: #fdf0d5; }
 :where(.told .exhausted) { color: #b3361b; background: #fde8e2; }
 :where(.told .no_data) { color: #5b6573; background: #edf0f3; }
+:where(.told .short) { white-space: nowrap; }
 :where(.told .quiet) { opacity: .7; font-size: .88em; }
 </style>"""
 
@@ -43,10 +44,12 @@ class Html:
 
 @dataclass(frozen=True)
 class Column:
-    """Heading of a table's column; `number` aligns it to the right; `hint` explains it on hover."""
+    """Heading of a table's column; a `number` stands to the right, a `short` is kept in one line; `hint` explains it
+    on hover."""
 
     name: str
     number: bool = False
+    short: bool = False
     hint: str = ""
 
 
@@ -57,7 +60,13 @@ def text(value: object) -> Html:
 
 def paragraph(*sentences: str, kind: str = "") -> Html:
     """One paragraph of plain sentences."""
-    return Html(f'<p class="{escape(kind)}">{escape(" ".join(s for s in sentences if s))}</p>')
+    words = " ".join(s for s in sentences if s)
+    return Html(f'<p class="{escape(kind)}">{escape(words).replace(" %", "&nbsp;%")}</p>')
+
+
+def two_lines(above: str, below: str) -> Html:
+    """A value, and in small what belongs to it."""
+    return Html(f'{escape(above)}<br><span class="quiet">{escape(below)}</span>')
 
 
 def heading(words: str, state: str | None = None, note: str = "") -> Html:
@@ -97,7 +106,8 @@ def facts(pairs: Mapping[str, str]) -> Html:
 
 
 def _kind(column: Column) -> str:
-    return ' class="number"' if column.number else ""
+    kinds = [name for name in ("number", "short") if getattr(column, name)]
+    return f' class="{" ".join(kinds)}"' if kinds else ""
 
 
 def _hint(column: Column) -> str:
