@@ -58,7 +58,7 @@ class Review:
             Column("bad", number=True, hint="counted in the window, of so many valid"),
             Column("burn 6 h", number=True, hint="1 spends exactly the budget over the window"),
             Column("3 d", number=True, hint="1 spends exactly the budget over the window"),
-            Column("budget ends", short=True),
+            Column("budget ends", short=True, hint="at the burn rates of the last 6 hours to 3 days"),
         )
         return told.table(columns, map(_row, self.reports), empty="no SLO is defined")
 
@@ -106,7 +106,7 @@ class Review:
             Column("severity"),
             Column("from", short=True),
             Column("lasted", number=True),
-            Column("routes"),
+            Column("routes", wide=True),
         )
         incidents = [
             (
@@ -118,7 +118,7 @@ class Review:
             )
             for row in self.incidents.to_dict("records")
         ]
-        changed = (Column("deployed", short=True), Column("version"), Column("what changed"))
+        changed = (Column("deployed", short=True), Column("version"), Column("what changed", wide=True))
         deployments = [
             (said(row["ts"]), row["version"], _or(row["description"], "–"))
             for row in self.deployments.to_dict("records")
@@ -269,7 +269,7 @@ def _ends(report: SloReport) -> str:
         case "projected" if found.earliest:
             return f"from {day(found.earliest)}"
         case "not_in_window":
-            return "not in this window"
+            return "lasts"
         case _:
             return "–"
 

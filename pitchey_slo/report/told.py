@@ -44,12 +44,13 @@ class Html:
 
 @dataclass(frozen=True)
 class Column:
-    """Heading of a table's column; a `number` stands to the right, a `short` is kept in one line; `hint` explains it
-    on hover."""
+    """Heading of a table's column; a `number` stands to the right, a `short` is kept in one line, a `wide` has room
+    even on a phone; `hint` explains it on hover."""
 
     name: str
     number: bool = False
     short: bool = False
+    wide: bool = False
     hint: str = ""
 
 
@@ -106,7 +107,7 @@ def facts(pairs: Mapping[str, str]) -> Html:
 
 
 def _kind(column: Column) -> str:
-    kinds = [name for name in ("number", "short") if getattr(column, name)]
+    kinds = [name for name in ("number", "short", "wide") if getattr(column, name)]
     return f' class="{" ".join(kinds)}"' if kinds else ""
 
 
