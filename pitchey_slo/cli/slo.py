@@ -44,7 +44,9 @@ def list_(service: Service = None, home: Home = None, as_json: Json = False) -> 
         return
     from rich.table import Table
 
-    table = Table("SLO", "service", "objective", "target", "window", "method", box=None, pad_edge=False)
+    table = Table(
+        "SLO", "service", "objective", "target", "windows", "method", box=None, pad_edge=False, padding=(0, 2)
+    )
     for slo in slos:
         for objective in slo.objectives:
             windows = ", ".join(w.text for w in slo.windows)
@@ -81,7 +83,7 @@ def report(
     if not reports:
         _print("no SLOs")
         return
-    _print(_table(reports, wide=_width() >= 130))
+    _print(_table(reports, wide=_width() >= 140))
     worst = [r for r in reports if r.state in ("exhausted", "at_risk")]
     _print(*(f"- {r.sentence()}" for r in worst[:5]), *([""] if worst else []), _foot(reports[0]))
 
@@ -96,12 +98,12 @@ def _table(reports: Sequence[SloReport], *, wide: bool) -> Table:
     from rich import box
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1) if wide else (0, 0))
     several = {r.slo for r in reports if sum(o.slo == r.slo and o.window == r.window for o in reports) > 1}
-    table.add_column("SLO", overflow="fold")
-    table.add_column("window", overflow="fold", min_width=3)
+    for title in ("SLO", "window"):
+        table.add_column(title, no_wrap=True)
     detail = ("95 % interval", "target", "bad", "of")
-    burns = tuple(f"burn {b}" for b in reports[0].burn)
+    burns = tuple(f"burn {b}" if b == "1h" or not wide else b for b in reports[0].burn)
     for title in ("good", *(detail if wide else ()), "budget left", *(burns if wide else burns[2:3])):
         table.add_column(title, justify="right", no_wrap=True)
     table.add_column("state", no_wrap=True)

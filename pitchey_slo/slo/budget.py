@@ -141,7 +141,7 @@ def project(
     if not rates or expected is None or budget is None:
         return Projection(np.zeros(0, dtype=np.int64), np.zeros(0), np.zeros(0))
     length = span.last - span.end if span.calendar else span.end - span.start
-    ahead = np.unique(np.linspace(0, length, min(length, 50_000) + 1).astype(np.int64))
+    ahead = np.arange(0, length + 1, max(1, length // 50_000), dtype=np.int64)
     traffic = expected.mid / DAY * ahead
     bad = units.failed(span.start, span.end)
     if span.calendar:

@@ -172,9 +172,11 @@ class TimeWindow:
         '1M Europe/London'
         """
         words = text.split()
-        if len(words) not in (1, 2):
-            raise ValueError(f"{text!r} is not a window: a duration like 28d, or with a time zone: 1M Europe/London")
-        duration = Duration.parse(words[0])
+        try:
+            duration = Duration.parse(words[0] if len(words) in (1, 2) else "")
+        except ValueError:
+            example = "a duration like 28d, or with a time zone for the calendar: 1M Europe/London"
+            raise ValueError(f"{text!r} is not a window: {example}") from None
         return cls(duration) if len(words) == 1 else cls(duration, check_zone(words[1]), CALENDAR_ANCHOR)
 
 

@@ -188,17 +188,16 @@ def _counters(asked: Asked) -> tuple[_Counter, _Counter, _Counter | None]:
 
 @dataclass(frozen=True, eq=False)
 class _TableScan:
-    """Groups of one table: minute, masks, and per group rows, usable rows, weight and squared weight."""
+    """Groups of one table: place of its minute in `at`, masks, and sums per group by name: rows, usable rows (with a
+    weight that can be meant), weight and squared weight."""
 
     sql: str
     read: int
     at: Ints
-    starts: Ints
+    place: Ints
     masks: list[Ints]
-    rows: Floats
-    usable: Floats
-    weight: Floats
-    squares: Floats
+    sums: dict[str, Floats]
+    known: dict[tuple[int, str], Floats]
 
     @classmethod
     def run(cls, table: str, counters: list[_Counter], reader: Reader, start: datetime, end: datetime) -> _TableScan:
@@ -206,31 +205,31 @@ class _TableScan:
         even = bool(uniform(table, start, end)) if uniform is not None else False
         sql = scan_sql(table, [c.conditions for c in counters], reader.source(table, start, end), even_weights=even)
         groups = reader.query(sql)
-        minute = _numbers(groups, "minute").astype(np.int64)
-        order = np.argsort(minute, kind="stable")
-        minute = minute[order]
-        at, starts = np.unique(minute, return_index=True)
-        keys = [n for n in groups.column_names if n.startswith("mask")]
-        rows = _numbers(groups, "rows")[order]
-        return cls(
-            sql=sql,
-            read=int(rows.sum()),
-            at=at,
-            starts=starts.astype(np.int64),
-            masks=[_numbers(groups, k).astype(np.int64)[order] for k in keys],
-            rows=rows,
-            usable=rows if even else _numbers(groups, "usable")[order],
-            weight=rows if even else _numbers(groups, "weight")[order],
-            squares=rows if even else _numbers(groups, "squares")[order],
-        )
+        at, place = _places(_ints(groups, "minute"))
+        rows = _floats(groups, "rows")
+        sums = {n: rows if even else _floats(groups, n) for n in ("usable", "weight", "squares")}
+        keys = [_ints(groups, n) for n in groups.column_names if n.startswith("mask")]
+        return cls(sql, int(rows.sum()), at, place, keys, {"rows": rows} | sums, {})
 
-    def total(self, index: int, values: Floats) -> Floats:
-        """Sum of `values` per minute over the groups that pass filter `index`."""
-        number, value = bit(index)
-        if not len(self.at):
-            return np.zeros(0)
-        passing = (self.masks[number] & value) != 0
-        return np.add.reduceat(np.where(passing, values, 0.0), self.starts)
+    def total(self, index: int, name: str) -> Floats:
+        """Sum of `name` per minute of `at` over the groups that pass filter `index`."""
+        key = (index, str(id(self.sums[name])))
+        if key not in self.known:
+            number, value = bit(index)
+            passing = np.flatnonzero(self.masks[number] & value)
+            weights = self.sums[name][passing]
+            sums = np.bincount(self.place[passing], weights=weights, minlength=len(self.at))
+            self.known[key] = np.asarray(sums, dtype=np.float64)
+        return self.known[key]
+
+
+def _places(minutes: Ints) -> tuple[Ints, Ints]:
+    """(distinct minutes in order, place of each of `minutes` among them); without sorting, since they lie close."""
+    if not len(minutes):
+        return minutes, minutes
+    first = minutes.min()
+    there = np.bincount(minutes - first) > 0
+    return np.flatnonzero(there) + first, (np.cumsum(there) - 1)[minutes - first]
 
 
 def scan_sql(table: str, filters: Sequence[Sequence[str]], source: str, *, even_weights: bool) -> str:
@@ -243,8 +242,9 @@ def scan_sql(table: str, filters: Sequence[Sequence[str]], source: str, *, even_
     ]
     if not even_weights:
         # a missing weight is 1, as the table says; one that cannot be meant is NULL, and its row counts as unmeasured
-        fits = "sample_interval IS NULL OR (isfinite(sample_interval) AND sample_interval > 0)"
-        clean.append(f"CASE WHEN {fits} THEN coalesce(sample_interval, 1.0) END AS sample_interval")
+        fits = "sample_interval > 0 AND sample_interval < 'Infinity'::DOUBLE"  # NaN is above Infinity in DuckDB
+        missing = "WHEN sample_interval IS NULL THEN 1.0"
+        clean.append(f"CASE WHEN {fits} THEN sample_interval {missing} END AS sample_interval")
     keys = [f"{m} AS mask{i}" for i, m in enumerate(masks(filters, [c.name for c in columns]))]
     sums = ["count(*) AS rows"]
     if not even_weights:
@@ -259,8 +259,12 @@ def scan_sql(table: str, filters: Sequence[Sequence[str]], source: str, *, even_
     return f"SELECT {wanted}\nFROM ({chosen} FROM {source} AS stored) AS clean\nGROUP BY ALL"
 
 
-def _numbers(table: pa.Table, name: str) -> Floats | Any:
-    return table.column(name).to_numpy(zero_copy_only=False)
+def _floats(table: pa.Table, name: str) -> Floats:
+    return np.asarray(table.column(name).to_numpy(zero_copy_only=False), dtype=np.float64)
+
+
+def _ints(table: pa.Table, name: str) -> Ints:
+    return np.asarray(table.column(name).to_numpy(zero_copy_only=False), dtype=np.int64)
 
 
 def _minutes(
@@ -270,23 +274,23 @@ def _minutes(
     places: dict[str, dict[_Counter, int]],
 ) -> Minutes:
     valid, part, base = plan
-    scan = scans[valid.table]
+    scan, other = scans[valid.table], scans[part.table]
     index = places[valid.table][valid]
-    weight = scan.total(index, scan.weight)
-    unmeasured = scan.total(index if base is None else places[base.table][base], scan.rows - scan.usable)
-    if base is not None:
-        unmeasured = unmeasured + np.maximum(scan.total(places[base.table][base], scan.weight) - weight, 0.0)
-    at, other = scan.at, scans[part.table]
-    counted = other.total(places[part.table][part], other.weight)
-    columns = [weight, scan.total(index, scan.squares), scan.total(index, scan.usable), unmeasured]
+    everything = index if base is None else places[base.table][base]
+    weight = scan.total(index, "weight")
+    # rows without a usable weight, and for a threshold the weight of those without a value
+    unmeasured = scan.total(everything, "rows") - scan.total(everything, "usable")
+    unmeasured = unmeasured + np.maximum(scan.total(everything, "weight") - weight, 0.0)
+    columns = [weight, scan.total(index, "squares"), scan.total(index, "usable"), unmeasured]
+    counted = other.total(places[part.table][part], "weight")
+    at = scan.at
     if part.table != valid.table:
         at = np.union1d(scan.at, other.at)
         columns = [_onto(at, scan.at, c) for c in columns]
         counted = _onto(at, other.at, counted)
     metric = asked.indicator.metric
     subtract = not isinstance(metric, Threshold | Raw) and metric.bad is not None
-    good = columns[0] - counted if subtract else counted
-    return Minutes(at, good, *columns)
+    return Minutes(at, columns[0] - counted if subtract else counted, *columns)
 
 
 def _onto(at: Ints, own: Ints, values: Floats) -> Floats:
