@@ -16,7 +16,9 @@ def budget_bars(reports: Sequence[SloReport]) -> go.Figure:
     A bar ends at −100 %, however far the budget is overspent; the words beside it tell how far.
     """
     known = sorted((r for r in reports if r.budget_left is not None), key=_left, reverse=True)
-    fig = theme.blank(height=70 + 30 * max(len(known), 1), right=110)
+    if not known:
+        return theme.nothing("no objective has data")
+    fig = theme.blank(height=70 + 30 * len(known), right=110)
     shown = [max(_left(r), -1.0) * 100 for r in known]
     words = [f"{theme.STATES[r.state][1]} {theme.percent(_left(r), 0)}" for r in known]
     fig.add_trace(

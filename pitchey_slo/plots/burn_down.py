@@ -21,8 +21,10 @@ def burn_down(
 ) -> go.Figure:
     """Budget left in percent over the window of `report`: a solid line up to its end, a lighter band after it.
 
-    Below zero the budget is overspent. Without data the figure is empty but for the words.
+    Below zero the budget is overspent. Without data the figure only says so.
     """
+    if report.budget_left is None:
+        return theme.nothing("no data in this window")
     fig = theme.blank(height=height, right=92)
     low = draw(fig, report)
     marks.draw(fig, incidents, deployments, report.start, report.end, top=("y", 104.0), bottom=("y", low))
@@ -36,9 +38,6 @@ def draw(fig: go.Figure, report: SloReport) -> float:
     left, most, least = (100 * (1 - values) for values in (curve.spent, curve.low, curve.high))
     low = _floor(left, least[theme.utc(curve.projected_time) <= theme.utc([last_time(report)])[0]])
     fig.update_layout(yaxis={"title": {"text": "budget left (%)"}, "range": [low, 106], "nticks": 6})
-    if not len(curve.time) or report.budget_left is None:
-        nothing(fig, "no data in this window")
-        return low
     colour = theme.STATES[report.state][0]
     if len(curve.projected_time):
         _band(fig, theme.utc(curve.projected_time), np.maximum(least, low), np.maximum(most, low), colour)
@@ -72,11 +71,6 @@ def last_time(report: SloReport) -> datetime:
     wanted = max([third, *(t + (t - report.end) / 10 for t in ends)])
     last: datetime = pd.Timestamp(report.burn_down.projected_time[-1], tz="UTC").to_pydatetime()
     return min(wanted, last)
-
-
-def nothing(fig: go.Figure, words: str) -> None:
-    """Say in the middle of an empty chart why it is empty."""
-    fig.add_annotation(x=0.5, y=0.5, xref="paper", yref="paper", text=words, showarrow=False, font={"size": 14})
 
 
 def _floor(left: np.ndarray, least: np.ndarray) -> float:

@@ -19,10 +19,9 @@ def error_heatmap(frame: pd.DataFrame, *, height: int = 340) -> go.Figure:
     """Share of 5xx answers in percent, one column per day, one row per hour of the day in UTC, from a frame of
     `wb.volume(bucket="1h")`. Hours without a request are empty. Colour grows with the square root, so that a rise from
     0.1 % to 1 % is seen beside an outage."""
-    fig = theme.blank(height=height)
     if frame.empty:
-        fig.add_annotation(x=0.5, y=0.5, xref="paper", yref="paper", text="no requests", showarrow=False)
-        return fig
+        return theme.nothing("no requests")
+    fig = theme.blank(height=height)
     times = pd.DatetimeIndex(theme.utc(frame["time"]))
     cells = pd.DataFrame(
         {
@@ -66,7 +65,9 @@ def error_heatmap(frame: pd.DataFrame, *, height: int = 340) -> go.Figure:
 def worst_routes(frame: pd.DataFrame, *, most: int = 10) -> go.Figure:
     """Errors per route as bars, most on top, from a frame of `wb.routes()`: method, route, requests, errors."""
     worst = frame[frame["errors"] > 0].nlargest(most, "errors").iloc[::-1]
-    fig = theme.blank(height=70 + 28 * max(len(worst), 1), right=60)
+    if worst.empty:
+        return theme.nothing("no server errors")
+    fig = theme.blank(height=70 + 28 * len(worst), right=60)
     ratio = worst["errors"] / worst["requests"]
     fig.add_trace(
         go.Bar(

@@ -20,12 +20,11 @@ def latency_percentiles(
 ) -> go.Figure:
     """Lines in milliseconds on a logarithmic axis from a frame of `wb.percentiles(...)`: a column `time` and one column
     per quantile, named p50, p95, p99_9. Missing buckets are gaps."""
-    fig = theme.blank(height=height, right=60)
     columns = [c for c in frame.columns if str(c)[:1] == "p" and str(c)[1:].replace("_", "").isdigit()]
     frame = _gaps(frame[["time", *columns]].dropna(subset=columns, how="all"))
     if frame.empty:
-        fig.add_annotation(x=0.5, y=0.5, xref="paper", yref="paper", text="no measured durations", showarrow=False)
-        return fig
+        return theme.nothing("no duration was measured")
+    fig = theme.blank(height=height, right=60)
     for name, colour in zip(columns, _COLOURS, strict=False):
         _line(fig, frame, name, colour)
     values = frame[columns].to_numpy(dtype=float)

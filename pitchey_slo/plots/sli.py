@@ -7,7 +7,6 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from pitchey_slo.plots import marks, theme
-from pitchey_slo.plots.burn_down import nothing
 from pitchey_slo.slo import SloReport
 
 #: The axis shows so many times the budget below the target; what is deeper is marked at the edge. A single bucket at
@@ -24,12 +23,16 @@ def sli_over_time(
 ) -> go.Figure:
     """Good of valid in percent per bucket, one line per report, with the target as a dashed line.
 
-    Buckets without valid events are gaps. A bucket deeper than the axis is a triangle on its edge; hover tells it.
+    Buckets without valid events are gaps, a report without any is left out. A bucket deeper than the axis is a triangle
+    on its edge; hover tells it.
     """
-    found = [reports] if isinstance(reports, SloReport) else list(reports)
+    given = [reports] if isinstance(reports, SloReport) else list(reports)
+    found = [r for r in given if r.valid]
+    if not found:
+        return theme.nothing("no data in this window")
     fig = theme.blank(height=height, right=92)
     colours = [theme.BLUE, theme.ORANGE, theme.GREEN, theme.PURPLE, theme.GREY]
-    floor = min((_floor(r) for r in found), default=0.0)
+    floor = min(_floor(r) for r in found)
     for number, report in enumerate(found):
         draw(fig, report, colour=colours[number % len(colours)], floor=floor, named=len(found) > 1)
     start, end = min(r.start for r in found), max(r.end for r in found)
@@ -57,9 +60,6 @@ def draw(
     fig.update_layout(
         {name: {"title": {"text": "SLI (%)"}, "range": [low - 0.04 * span, 100 + 0.04 * span], "nticks": 5}}
     )
-    if not np.isfinite(sli).any():
-        nothing(fig, "no data in this window")
-        return low
     who = theme.text(report.display_name or report.slo)
     valid, bad = report.series.valid, report.series.bad
     fig.add_trace(

@@ -20,6 +20,8 @@ def slo(
     height: int = 440,
 ) -> go.Figure:
     """Budget left with its projection, and the SLI with its target, over the window of `report`."""
+    if report.budget_left is None:
+        return theme.nothing("no data in this window")
     fig = theme.blank(height=height, right=92)
     fig.update_layout(yaxis={"domain": [0.46, 1]}, yaxis2={"domain": [0, 0.38]}, xaxis={"anchor": "y2"})
     draw_budget(fig, report)

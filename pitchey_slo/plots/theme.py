@@ -67,6 +67,15 @@ def blank(*, height: int, right: int = 24) -> go.Figure:
     return go.Figure(layout={"template": TEMPLATE, "height": height, "margin": {"r": right}})
 
 
+def nothing(words: str) -> go.Figure:
+    """A small figure that says why there is nothing to draw."""
+    fig = blank(height=110)
+    fig.update_xaxes(visible=False)
+    fig.update_yaxes(visible=False)
+    fig.add_annotation(x=0.5, y=0.5, xref="paper", yref="paper", text=words, showarrow=False, font={"size": 14})
+    return fig
+
+
 def time_axis(fig: go.Figure, start: Any, end: Any, **place: int) -> None:
     """Name and bound a time axis; `place` is row and col of a subplot."""
     low, high = utc([start, end])

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from pitchey_slo.plots.theme import count, day, percent
-from pitchey_slo.report.words import ago, hours, milliseconds, said
+from pitchey_slo.plots.theme import count, percent
+from pitchey_slo.report.words import ago, hours, milliseconds, moment, said
 
 if TYPE_CHECKING:
     from pitchey_slo.report.review import Review
@@ -30,15 +30,16 @@ def _verdict(found: Review) -> str:
     known = [r for r in found.primary if r.state != "no_data"]
     if not known:
         return "None of the objectives has data in its window: nothing can be said about them, good or bad."
-    kept = [r for r in known if r.state != "exhausted"]
+    kept = sum(r.state != "exhausted" for r in known)
+    match len(known):
+        case 1:
+            verdict = f"the one objective with data {'kept' if kept else 'overspent'} its error budget."
+        case all_ if all_ == kept:
+            verdict = f"all {all_} objectives with data kept their error budget."
+        case all_:
+            verdict = f"{kept} of {all_} objectives with data kept their error budget."
     silent = len(found.primary) - len(known)
-    span = f"Up to {said(found.end)}, "
-    verdict = (
-        f"all {len(known)} objectives with data kept their error budget."
-        if len(kept) == len(known)
-        else f"{len(kept)} of {len(known)} objectives with data kept their error budget."
-    )
-    return span + verdict + (f" {silent} had no data." if silent else "")
+    return f"Up to {said(found.end)}, {verdict}" + (f" {silent} had no data." if silent else "")
 
 
 def _worst(found: Review, most: int = 3) -> list[str]:
@@ -55,18 +56,20 @@ def _worst(found: Review, most: int = 3) -> list[str]:
 def _tightest(found: Review, most: int = 2) -> str:
     """Where least is left among those that are well."""
     well = [r for r in found.primary if r.state == "healthy" and r.budget_left is not None][:most]
-    named = [f"{r.display_name or r.slo} ({percent(r.budget_left, 0)})" for r in well]
-    if not named or any(r.state == "at_risk" for r in found.primary):
+    named = " and ".join(f"{r.display_name or r.slo} ({percent(r.budget_left, 0)})" for r in well)
+    states = {r.state for r in found.primary}
+    if not named or "at_risk" in states:
         return ""
-    return f"Of the others, {' and '.join(named)} {'has' if len(named) == 1 else 'have'} least left."
+    return f"Of the others, least is left of {named}." if "exhausted" in states else f"Least is left of {named}."
 
 
 def _traffic(found: Review) -> str:
     requests, errors = found.volume["requests"].sum(), found.volume["errors"].sum()
     if not requests:
         return "No request was recorded."
+    first_seen = max(found.start, moment(found.volume["time"].min()) or found.start)
     share = percent(errors / requests, 2)
-    first = f"{count(requests)} requests were served since {day(found.start)}, {share} of them with a server error."
+    first = f"{count(requests)} requests were served since {said(first_seen)}, {share} of them with a server error."
     worst = found.routes[found.routes["errors"] > 0].head(1)
     for row in worst.to_dict("records"):
         who = f"{row['method']} {row['route']}"

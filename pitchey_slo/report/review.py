@@ -62,6 +62,16 @@ class Review:
         )
         return told.table(columns, map(_row, self.reports), empty="no SLO is defined")
 
+    @property
+    def drawn(self) -> tuple[SloReport, ...]:
+        """The primary reports that have data."""
+        return tuple(r for r in self.primary if r.budget_left is not None)
+
+    def silent(self) -> Html:
+        """The objectives of which nothing can be said."""
+        names = ", ".join(f"{_name(r)} ({r.objective})" for r in self.primary if r.budget_left is None)
+        return told.paragraph(f"No data in the window: {names}." if names else "", kind="quiet")
+
     def heading(self, report: SloReport) -> Html:
         """Name, state, and the finding in words."""
         return told.heading(_name(report), report.state, f"{report.objective}, {report.window}") + told.paragraph(
@@ -251,7 +261,7 @@ def _row(report: SloReport) -> tuple[str | Html, ...]:
         told.two_lines(*report.window.split()) if " " in report.window else report.window,
         told.two_lines(percent(report.sli, digits), f"{low} – {high}") if report.sli is not None else "–",
         percent(report.target, max(digits - 1, 0)),
-        told.two_lines(count(report.bad), f"of {count(report.valid)}"),
+        told.two_lines(count(report.bad), f"of {count(report.valid)}") if report.valid else "–",
         _rate(report.burn.get("6h")),
         _rate(report.burn.get("3d")),
         _ends(report),

@@ -62,6 +62,8 @@ def text(value: object) -> Html:
 def paragraph(*sentences: str, kind: str = "") -> Html:
     """One paragraph of plain sentences."""
     words = " ".join(s for s in sentences if s)
+    if not words:
+        return Html("")
     return Html(f'<p class="{escape(kind)}">{escape(words).replace(" %", "&nbsp;%")}</p>')
 
 

@@ -58,7 +58,12 @@ def ago(seconds: float | None) -> str:
     if seconds is None or not math.isfinite(seconds):
         return "–"
     whole = max(int(seconds), 0)
-    for size, unit, smaller, small in ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
+    for size, unit, smaller, small in (
+        (31536000, "y", 86400, "d"),
+        (86400, "d", 3600, "h"),
+        (3600, "h", 60, "min"),
+        (60, "min", 1, "s"),
+    ):
         if whole >= size:
             rest = whole % size // smaller
             return f"{whole // size} {unit}" + (f" {rest} {small}" if rest else "")
