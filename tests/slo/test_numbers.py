@@ -226,3 +226,11 @@ def test_weights_count_as_events_but_not_as_evidence() -> None:
     light = judged(slo(), [request(T0 - timedelta(minutes=5)) for _ in range(100)], "1h")
     assert (heavy.valid, heavy.rows, light.valid) == (1000.0, 100, 100.0)
     assert heavy.sli_low == light.sli_low
+
+
+def test_minutes_after_the_last_whole_slice_are_not_counted_yet() -> None:
+    goal = "[{target: 0.9, timeSliceTarget: 0.9, timeSliceWindow: 1h}]"
+    rows = [request(T0 + timedelta(minutes=m), status=500) for m in (-30, 0, 1)]
+    found = judged(slo(method="Timeslices", objectives=goal), rows, "6h", end=T0 + timedelta(minutes=2))
+    assert (found.end, found.rows, found.bad) == (T0, 1, 1.0)
+    assert found.series.valid.sum() == 1.0
