@@ -9,6 +9,7 @@ anything twice.
 from __future__ import annotations
 
 import os
+import random
 import time
 import uuid
 from dataclasses import asdict, dataclass
@@ -22,10 +23,11 @@ import pyarrow as pa
 from pitchey_slo import errors
 from pitchey_slo.errors import BadRows, BodyTooLarge, PitcheyError, StoreUnavailable
 from pitchey_slo.names import SERVER_FILE
-from pitchey_slo.store import Receipt, Removed
 
 if TYPE_CHECKING:
     import httpx
+
+    from pitchey_slo.store import Receipt, Removed
 
 #: Bytes of one request, at most: a fraction of the server's default limit, so that several senders share its memory.
 REQUEST_BYTES = 16 << 20
@@ -111,7 +113,7 @@ class HttpDoor:
         self._client: httpx.Client = httpx.Client(
             base_url=info.url,
             headers={"Authorization": f"Bearer {info.token}"},
-            timeout=httpx.Timeout(60, connect=5, read=None if patience == float("inf") else 300),
+            timeout=httpx.Timeout(60, connect=5, read=300),  # a backup of a large lake takes minutes
             trust_env=False,  # a proxy of the environment must not see the token
         )
 
@@ -130,6 +132,8 @@ class HttpDoor:
         Raises BadRows when the server refuses some (they did not conform; the others are stored), a transient error
         when patience is over: what was stored by then stays.
         """
+        from pitchey_slo.store import Receipt  # here, since it brings the database, which a client does not need
+
         stored = duplicates = seq = 0
         for part in split(rows, REQUEST_BYTES):
             receipt = self._send(table, part, str(uuid.uuid4()))
@@ -146,6 +150,8 @@ class HttpDoor:
 
     def retention(self, *, dry_run: bool = False) -> list[Removed]:
         """Remove what is older than its table keeps."""
+        from pitchey_slo.store import Removed
+
         answer = self._ask("POST", "/api/monitoring/admin/retention", {"dry_run": dry_run})
         return [Removed(**entry) for entry in answer["removed"]]
 
@@ -163,6 +169,8 @@ class HttpDoor:
         self._ask("DELETE", f"/api/monitoring/tokens/{quote(token_id, safe='')}")
 
     def _send(self, table: str, rows: pa.Table, key: str) -> Receipt:
+        from pitchey_slo.store import Receipt
+
         headers = {"Content-Type": ARROW, "Idempotency-Key": key}
         try:
             answer = self._exchange("POST", f"/api/monitoring/events/{table}", encode(rows), headers)
@@ -187,15 +195,17 @@ class HttpDoor:
 
     def _exchange(self, method: str, path: str, body: bytes | memoryview, headers: dict[str, str]) -> Any:
         """One answer; what may succeed later is tried again until patience is over."""
-        deadline, pause = time.monotonic() + self._patience, 0.1
+        deadline, backoff = time.monotonic() + self._patience, 0.1
         while True:
             error, wait = self._try(method, path, body, headers)
             if isinstance(error, dict):
                 return error
-            pause = min(max(pause * 2, wait), 30.0)
+            # spread out, so that many senders do not come back in one moment
+            pause = max(backoff, wait) * random.uniform(1.0, 1.2)
             if not error.transient or time.monotonic() + pause > deadline:
                 raise error
             time.sleep(pause)
+            backoff = min(backoff * 2, 5.0)
 
     def _try(
         self, method: str, path: str, body: bytes | memoryview, headers: dict[str, str]
