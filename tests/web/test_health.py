@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from pathlib import Path
 
 import httpx
 
@@ -61,3 +62,15 @@ def test_the_page_needs_no_network_and_tells_everything(server: Running) -> None
     assert not re.findall(r"https?://|<script|<img|@import|url\(", answer.text)
     for name in [*paths, *REASONS, *SCOPES]:
         assert name in answer.text
+
+
+def test_the_manual_names_every_path_and_reason() -> None:
+    manual = (Path(__file__).parents[2] / "docs" / "api.md").read_text()
+    app = create_app(None, Settings.load(env_file=None))
+    for route in api_routes(app):
+        path = route.path.replace("{token_id}", "{id}")
+        assert f"{path}`" in manual, path
+    for reason, text in REASONS.items():
+        assert re.search(rf"^\| {text[:3]} \|.*`{reason}`", manual, re.M), reason
+    for scope in SCOPES:
+        assert f"`{scope}`" in manual
