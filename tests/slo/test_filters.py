@@ -36,7 +36,8 @@ def connection() -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect()
     connection.execute(
         "CREATE TABLE t AS SELECT * FROM (VALUES ('/a AND b', 200, 1.0::DOUBLE), ('x', 500, 9.0), "
-        "('it''s', 404, NULL), (NULL, 500, 4.0), ('x', NULL, 2.0), ('/abc', 250, 'nan'), ('x', 301, 0.5)) AS v(route, status, duration_ms)"
+        "('it''s', 404, NULL), (NULL, 500, 4.0), ('x', NULL, 2.0), ('/abc', 250, 'nan'), ('x', 301, 0.5)) "
+        "AS v(route, status, duration_ms)"
     )
     return connection
 
