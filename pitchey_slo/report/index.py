@@ -9,9 +9,19 @@ from html import escape
 from pathlib import Path
 from urllib.parse import quote
 
+from pitchey_slo.report import told
 from pitchey_slo.report.record import Run, runs
+from pitchey_slo.report.told import Column, Html
 from pitchey_slo.report.words import lasted, said, shown
 
+_COLUMNS = (
+    Column("started", short=True),
+    Column("status"),
+    Column("parameters"),
+    Column("took", number=True),
+    Column("newest event", short=True),
+    Column(""),
+)
 _CSS = Path(__file__).parent / "page" / "page.css"
 
 
@@ -49,25 +59,21 @@ def page(found: list[Run], reports: Path) -> str:
 
 
 def _section(name: str, found: list[Run], reports: Path) -> str:
-    head = "".join(f"<th>{h}</th>" for h in ("started", "status", "parameters", "took", "newest event", ""))
-    rows = "".join(_row(run, reports) for run in found)
     title = f"<h2>{escape(found[0].title)}</h2><p class='note'>{escape(name)}</p>"
-    return f"{title}<div class='output'><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+    return f"{title}<div class='output'>{told.table(_COLUMNS, (_row(run, reports) for run in found))}</div>"
 
 
-def _row(run: Run, reports: Path) -> str:
-    why = f"<div class='quiet'>{escape(_failure(run))}</div>" if run.status == "failed" else ""
-    given = ", ".join(f"{name}: {shown(value)}" for name, value in run.parameters.items())
-    started = _link(run.html, said(run.started_at), reports)
-    cells = (
-        started,
-        f"<span class='state {escape(run.status)}'>{escape(run.status)}</span>{why}",
-        escape(given) or "–",
+def _row(run: Run, reports: Path) -> tuple[str | Html, ...]:
+    why = told.paragraph(_failure(run), kind="quiet") if run.status == "failed" else Html("")
+    given = [f"{name}: {shown(value)}" for name, value in run.parameters.items() if value not in ("", None)]
+    return (
+        _link(run.html, said(run.started_at), reports),
+        Html(f'<span class="state {escape(run.status)}">{escape(run.status)}</span>') + why,
+        ", ".join(given) or "–",
         lasted(run.seconds),
         said(run.data_watermark),
         _link(run.output, "notebook", reports),
     )
-    return "<tr>" + "".join(f"<td>{c}</td>" for c in cells) + "</tr>"
 
 
 def _failure(run: Run) -> str:
@@ -75,9 +81,9 @@ def _failure(run: Run) -> str:
     return where + (run.error or "")
 
 
-def _link(path: str, text: str, reports: Path) -> str:
+def _link(path: str, text: str, reports: Path) -> Html:
     """A relative link, or the bare text while the file is not there yet."""
     target = Path(path)
     if not target.is_relative_to(reports) or not target.exists():
-        return escape(text)
-    return f'<a href="{quote(target.relative_to(reports).as_posix())}">{escape(text)}</a>'
+        return told.text(text)
+    return Html(f'<a href="{quote(target.relative_to(reports).as_posix())}">{escape(text)}</a>')

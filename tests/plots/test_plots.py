@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -157,3 +158,8 @@ def test_times_of_any_zone_are_drawn_as_utc() -> None:
     assert (
         theme.utc([stamp])[0] == theme.utc([datetime(2026, 3, 1, tzinfo=UTC)])[0] == np.datetime64("2026-03-01T00:00")
     )
+
+
+def test_every_chart_is_documented() -> None:
+    docs = (Path(__file__).parents[2] / "docs" / "reports.md").read_text()
+    assert [name for name in plots.__all__ if f"| `{name}` |" not in docs] == []

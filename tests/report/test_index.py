@@ -49,7 +49,7 @@ def test_runs_are_listed_by_kind_newest_first(tmp_path: Path) -> None:
     )
     assert "2026-03-02 12:00 UTC" in page
     assert "1 min 23 s" in page
-    assert "window: default, service: all" in page
+    assert "<td>service: all</td>" in page
 
 
 def test_a_failed_run_says_where_and_why(tmp_path: Path) -> None:
