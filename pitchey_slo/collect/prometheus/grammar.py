@@ -24,9 +24,10 @@ _ESCAPE: Final = re.compile(r'\\([\\n"])')
 _PLAIN: Final = {"\\": "\\", "n": "\n", '"': '"'}
 
 #: A value of either format: no hexadecimal, no underscores (Go and Python would take both).
-VALUE: Final = re.compile(r"[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|(?i:nan|inf|infinity))")
-WHOLE: Final = re.compile(r"-?\d{1,18}")
-DECIMAL: Final = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
+VALUE: Final = re.compile(r"[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|(?i:nan|inf|infinity))", re.ASCII)
+WHOLE: Final = re.compile(r"-?\d{1,18}", re.ASCII)
+FAR_SECONDS: Final = 9e14
+DECIMAL: Final = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 
 TYPES: Final = (
     "counter",
@@ -65,7 +66,7 @@ class Comment:
 def fail(message: str, line: str, number: int, column: int) -> NoReturn:
     """Raises CollectError with the line and a caret under `column` (0-based). Long lines are shown in part."""
     start = max(0, column - 60) if len(line) > 120 else 0
-    shown = line[start : start + 120].replace("\t", " ")
+    shown = "".join(c if c.isprintable() else "·" if c != "\t" else " " for c in line[start : start + 120])
     raise CollectError(
         f"line {number}: {message}\n    {shown}\n    {' ' * (column - start)}^",
         detail={"line": number, "column": column + 1},
@@ -176,7 +177,7 @@ def _rest(line: str, number: int, at: int, labels: Labels, openmetrics: bool) ->
 
 def _check_time(text: str, line: str, number: int, column: int, openmetrics: bool) -> None:
     if openmetrics:
-        if not DECIMAL.fullmatch(text) or abs(float(text)) > 9e14:
+        if not DECIMAL.fullmatch(text) or abs(float(text)) > FAR_SECONDS:
             fail(f"{text!r} is not a time (seconds since 1970)", line, number, column)
     elif not WHOLE.fullmatch(text):
         fail(f"{text!r} is not a time (whole milliseconds since 1970)", line, number, column)

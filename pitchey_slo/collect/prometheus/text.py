@@ -97,13 +97,32 @@ class TextParser:
 
     def parse_lines(self, lines: Sequence[str], *, now: int, openmetrics: bool, first: int = 1) -> Exposition:
         """Reads some lines (without `# EOF`), the first of which has number `first`. Metadata add up between calls."""
+        read = self._split(lines, first, openmetrics, self._known.get)
+        ts = values = None
+        if read.ids:
+            values, ts = _numbers(read.values), _stamps(read.times, openmetrics)
+            if values is None or ts is None:  # a bad line, or a tab where a blank is usual: every line the exact way
+                read = self._split(lines, first, openmetrics, _nothing)
+                values, ts = _numbers(read.values), _stamps(read.times, openmetrics)
+        if values is None or ts is None:
+            return Exposition(self._batch(_EMPTY, _EMPTY, np.empty(0)), 0, 0, 0, np.empty(0, bool), _EMPTY)
+        ids = np.array(read.ids, np.int64)
+        stamps = np.full(len(ids), now, np.int64)
+        own = np.zeros(len(ids), bool)
+        stamps[read.timed], own[read.timed] = ts, True
+        kept = ids >= 0
+        dropped = len(ids) - int(np.count_nonzero(kept))
+        if dropped:
+            ids, stamps, values, own = ids[kept], stamps[kept], values[kept], own[kept]
+        return Exposition(self._batch(ids, stamps, values), len(read.ids), dropped, read.exemplars, own, ids)
+
+    def _split(self, lines: Sequence[str], first: int, openmetrics: bool, known: Callable[[str], int | None]) -> _Split:
         ids: list[int] = []
         values: list[str] = []
         timed: list[int] = []
         times: list[str] = []
         exemplars = 0
-        known = self._known.get
-        for line in lines:
+        for number, line in enumerate(lines, first):
             text, _, value = line.rpartition(" ")
             found = known(text)
             if found is not None:
@@ -111,11 +130,10 @@ class TextParser:
                 values.append(value)
                 continue
             if line.startswith("#"):
-                self._comment(line, lines, first)
+                self._comment(line, number)
                 continue
             if not line or line.isspace():
                 if openmetrics:
-                    number = first + lines.index(line)
                     grammar.fail("OpenMetrics allows no empty lines", line, number, 0)
                 continue
             text, _, middle = text.rpartition(" ")
@@ -126,28 +144,14 @@ class TextParser:
                 ids.append(found)
                 values.append(middle)
                 continue
-            read = grammar.sample(line, _number(line, lines, first), openmetrics=openmetrics)
+            read = grammar.sample(line, number, openmetrics=openmetrics)
             if read.time is not None:
                 timed.append(len(ids))
                 times.append(read.time)
             exemplars += read.exemplar
             ids.append(self._learn(line, read))
             values.append(read.value)
-        if not ids:
-            return Exposition(self._batch(_EMPTY, _EMPTY, np.empty(0)), 0, 0, 0, np.empty(0, bool), _EMPTY)
-        value_array = _numbers(values)
-        stamps = _stamps(times, openmetrics)
-        if value_array is None or stamps is None:
-            self._explain(lines, first, openmetrics)
-        ts = np.full(len(ids), now, np.int64)
-        own = np.zeros(len(ids), bool)
-        ts[timed], own[timed] = stamps, True
-        id_array = np.array(ids, np.int64)
-        kept = id_array >= 0
-        dropped = len(ids) - int(np.count_nonzero(kept))
-        if dropped:
-            id_array, ts, value_array, own = id_array[kept], ts[kept], value_array[kept], own[kept]
-        return Exposition(self._batch(id_array, ts, value_array), len(ids), dropped, exemplars, own, id_array)
+        return _Split(ids, values, timed, times, exemplars)
 
     def prune(self, keep: NDArray[np.int64]) -> None:
         """Forgets all series but those numbered `keep` (no number twice); `keep[i]` becomes number i. For targets
@@ -178,14 +182,13 @@ class TextParser:
             self._known[line[: read.value_at - 1]] = number
         return number
 
-    def _comment(self, line: str, lines: Sequence[str], first: int) -> None:
+    def _comment(self, line: str, number: int) -> None:
         if line in self._comments:
             said = self._comments[line]
         else:
             if line == "# EOF":
-                number = _number(line, lines, first)
-                grammar.fail("# EOF may stand only at the end of OpenMetrics text", line, number, 0)
-            said = self._comments[line] = grammar.comment(line, _number(line, lines, first))
+                grammar.fail("# EOF may stand only at the end, and only in OpenMetrics", line, number, 0)
+            said = self._comments[line] = grammar.comment(line, number)
         if said is None:
             return
         known = self.metadata.get(said.family, _UNSAID)
@@ -197,26 +200,59 @@ class TextParser:
             known = replace(known, unit=said.text)
         self.metadata[said.family] = known
 
-    def _explain(self, lines: Sequence[str], first: int, openmetrics: bool) -> None:
-        """Finds the line whose value or time is no number, and raises."""
-        for number, line in enumerate(lines, first):
-            if line and not line.startswith("#") and not line.isspace():
-                grammar.sample(line, number, openmetrics=openmetrics)
-        raise CollectError("a value or a time is not a number")
+
+@dataclass(frozen=True, slots=True)
+class _Split:
+    """Lines taken apart: series numbers and value texts of all samples, places and texts of the times given."""
+
+    ids: list[int]
+    values: list[str]
+    timed: list[int]
+    times: list[str]
+    exemplars: int
 
 
 _UNSAID: Final = Metadata()
 
 
-def _number(line: str, lines: Sequence[str], first: int) -> int:
-    """The number of a line that has not been read before: the first place of its text. Asked only for new lines."""
-    return first + _Finder.of(lines).find(line)
+def _nothing(_text: str) -> None:
+    """Knows no series."""
 
 
-class _Finder:
-    """First place of each line, made when first asked for: most expositions never ask."""
+def decode(body: bytes, first: int = 1) -> str:
+    """UTF-8 as text; raises CollectError with the number of the line that is not."""
+    try:
+        return body.decode()
+    except UnicodeDecodeError as error:
+        line = first + body.count(b"\n", 0, error.start)
+        raise CollectError(f"line {line}: not UTF-8 (byte {error.start + 1})", detail={"line": line}) from None
 
-    _last: _Finder | None = None
 
-    def __init__(self, lines: Sequence[str]) -> None:
-        self.lines = lines
+def _numbers(values: Sequence[str]) -> NDArray[np.float64] | None:
+    """The values, or None when one is none. Python would read `1_000` too, hence the look at the characters."""
+    if _NOT_VALUE.search("\n".join(values)):
+        return None
+    try:
+        return np.array(list(map(float, values)), np.float64)
+    except ValueError:
+        return None
+
+
+def _stamps(times: Sequence[str], openmetrics: bool) -> NDArray[np.int64] | None:
+    """Milliseconds, or None when one is no time. OpenMetrics counts in seconds with decimals, text in milliseconds."""
+    strange = _NOT_DECIMAL if openmetrics else _NOT_WHOLE
+    if strange.search("\n".join(times)):
+        return None
+    try:
+        if openmetrics:
+            seconds = np.array(list(map(float, times)), np.float64)
+            good = bool(np.all(np.abs(seconds) <= grammar.FAR_SECONDS))
+            return np.rint(seconds * 1000).astype(np.int64) if good else None
+        millis = list(map(int, times))
+    except ValueError:
+        return None
+    return np.array(millis, np.int64) if all(len(t) <= 19 for t in times) and _fit(millis) else None
+
+
+def _fit(millis: Sequence[int]) -> bool:
+    return not millis or (min(millis) > -(10**18) and max(millis) < 10**18)
