@@ -104,11 +104,11 @@ class LakeReader:
             hint = did_you_mean(table, TABLES) or f"tables: {', '.join(TABLES)}"
             raise QueryError(f"no table {table!r}; {hint}")
         try:
-            # a CASE closes the door to "true) ... (" tricks: the text must be one expression
-            statements = duckdb.extract_statements(f"SELECT CASE WHEN {text} THEN 1 END FROM {table}")
-            if len(statements) != 1:
+            # a CASE closes the door to "true) ... (" tricks, WHERE to aggregates: the text must be one condition on a row
+            sql = f"SELECT 1 FROM {table} WHERE CASE WHEN {text}\n THEN true END LIMIT 0"
+            if len(duckdb.extract_statements(sql)) != 1:
                 raise QueryError(f"{text!r} is more than one expression")
-            self.connection.execute(f"SELECT CASE WHEN {text} THEN 1 END FROM {table} WHERE false")
+            self.connection.execute(sql)
         except duckdb.Error as error:
             raise QueryError(_filter_problem(table, text, error)) from error
 

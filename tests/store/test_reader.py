@@ -96,6 +96,8 @@ def test_uniform_weights_come_from_statistics(store: Store, three_days: LakeRead
         ("true; DROP VIEW requests", "no condition|more than one"),
         ("true THEN 1 END FROM requests) --", "no condition"),
         ("route = 5 AND", "no condition"),
+        ("count(*) > 1", "no condition"),
+        ("true LIMIT 1; SELECT 1", "no condition|more than one"),
     ],
 )
 def test_a_filter_that_is_none_is_refused_in_plain_words(three_days: LakeReader, text: str, says: str) -> None:
