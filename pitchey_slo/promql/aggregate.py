@@ -67,9 +67,15 @@ class _Rows:
         self.values, self.present, self.groups, self.total = vector.values, vector.present, groups, total
         self.order = np.argsort(groups, kind="stable")
         self.starts = np.searchsorted(groups[self.order], np.arange(total))
-        self.count: Floats = np.add.reduceat(vector.present[self.order], self.starts, axis=0, dtype=np.int64).astype(
-            np.float64
-        )
+        self.count: Floats = self._count()
+
+    def _count(self) -> Floats:
+        """Present values per group and step."""
+        if self.present.all():
+            sizes = np.bincount(self.groups, minlength=self.total).astype(np.float64)
+            return np.repeat(sizes[:, None], self.present.shape[1], axis=1)
+        counts = np.add.reduceat(self.present[self.order], self.starts, axis=0, dtype=np.int32)
+        return counts.astype(np.float64)
 
     def reduce(self, function: np.ufunc) -> Floats:
         values = np.where(self.present, self.values, np.nan)[self.order]

@@ -58,7 +58,7 @@ def _count(parsed: Any) -> dict[str, int]:
     def visit(node: Any) -> bool:
         if isinstance(node, grammar.Call | grammar.AggregateExpr):
             counts["calls"] += 1
-        elif isinstance(node, grammar.VectorSelector | grammar.MatrixSelector):
+        elif isinstance(node, grammar.VectorSelector):
             counts["selectors"] += 1
         elif isinstance(node, grammar.StringLiteral):
             counts["strings"] += 1

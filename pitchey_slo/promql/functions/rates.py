@@ -13,8 +13,9 @@ import numpy as np
 
 from pitchey_slo.promql import labels as lb
 from pitchey_slo.promql import tree
+from pitchey_slo.promql.functions.over_time import sums
 from pitchey_slo.promql.scan import Bools, Floats
-from pitchey_slo.promql.spans import Positions, cumulate
+from pitchey_slo.promql.spans import Positions
 from pitchey_slo.promql.values import Grid, Value
 from pitchey_slo.promql.windows import Part
 
@@ -68,6 +69,7 @@ class _Times:
     def __init__(self, part: Part) -> None:
         count = part.hi - part.lo
         self.enough = count >= 2
+        self.lo, self.hi = part.lo, part.hi
         self.range_s = part.range_ms / 1000
         first = part.lo if self.enough.all() else np.where(self.enough, part.lo, 0)
         last = part.hi - 1 if self.enough.all() else np.where(self.enough, part.hi - 1, 0)
@@ -85,11 +87,11 @@ class _Times:
         self.whole = self.interval + self.to_start + self.to_end
 
     def extrapolate(self, values: Floats, counter: bool, per_second: bool) -> Floats:
-        start = values[self.first]
-        gain = values[self.last] - start
+        start = self._at(values, self.first)
+        gain = self._at(values, self.last) - start
         extent = self.whole
         if counter:
-            gain += self._before_resets(values)
+            self._add_resets(gain, values)
             to_zero = self.interval * (start / gain)
             nearer = (to_zero < self.to_start) & (gain > 0) & (start >= 0)
             if nearer.any():
@@ -100,16 +102,30 @@ class _Times:
         gain *= factor
         return gain
 
-    def _before_resets(self, values: Floats) -> Floats | float:
-        """What counters had reached when they were reset inside each window."""
-        fell = values[1:] < values[:-1]
-        if not fell.any():
-            return 0.0
-        lost = np.zeros(len(values))
-        lost[1:][fell] = values[:-1][fell]
-        total, error = cumulate(lost)
-        sums: Floats = (total[self.last] - total[self.first]) + (error[self.last] - error[self.first])
-        return sums
+    def _add_resets(self, gain: Floats, values: Floats) -> None:
+        """Adds what counters had reached when they were reset inside each window."""
+        resets = np.flatnonzero(values[1:] < values[:-1]) + 1
+        if not len(resets):
+            return
+        reached = values[resets - 1]
+        if len(gain) == 1:  # a reset lies in consecutive windows; few windows mean few additions
+            begin = np.searchsorted(self.hi[0], resets, "right")
+            end = np.searchsorted(self.lo[0], resets, "left")
+            if (end - begin).sum() <= 4 * gain.shape[1] + len(values):
+                for first, last, value in zip(begin.tolist(), end.tolist(), reached.tolist(), strict=True):
+                    gain[0, first:last] += value
+                return
+        lost, before = np.zeros(len(values)), np.zeros(len(values), np.int64)
+        lost[resets] = reached
+        before[resets] = 1
+        before = np.cumsum(before)
+        first, last = np.minimum(self.lo, len(values) - 1), np.maximum(self.hi - 1, 0)
+        inside = self.enough & (before[last] > before[first])
+        gain[inside] += sums(lost, self.lo[inside] + 1, self.hi[inside])
+
+    def _at(self, values: Floats, index: Index) -> Floats:
+        """Values at positions, rows by columns."""
+        return values[index].reshape(self.enough.shape)
 
 
 def strided(index: Positions) -> Index:
