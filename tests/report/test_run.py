@@ -146,19 +146,37 @@ def test_a_kernel_that_dies_is_the_cell_that_killed_it(settings: Settings, tmp_p
         run_notebook(find(str(path)), {}, settings)
 
 
-def test_when_the_time_is_up_everything_it_started_is_killed(settings: Settings, tmp_path: Path) -> None:
+def test_when_the_time_is_up_the_run_has_failed(settings: Settings, tmp_path: Path) -> None:
+    path = notebook(tmp_path, "22_slow", cells=["import time\ntime.sleep(600)"])
+    began = time.monotonic()
+    with pytest.raises(RunFailed, match="not finished after 4 seconds; it was stopped") as caught:
+        run_notebook(find(str(path)), {}, settings, limits=Limits(seconds=4))
+    assert time.monotonic() - began < 60
+    assert caught.value.detail["status"] == "failed"
+    assert Path(caught.value.detail["html"]).exists()
+
+
+def test_a_run_that_is_interrupted_is_killed_with_everything_it_started(settings: Settings, tmp_path: Path) -> None:
     mark = tmp_path / "pid"
+    # busy in C, deaf to signals that Python would have to handle
     busy = f"import os, pathlib\npathlib.Path({str(mark)!r}).write_text(str(os.getpid()))\nsum(range(10**12))"
     path = notebook(tmp_path, "22_busy", cells=[busy])
-    with ThreadPoolExecutor(1) as pool:
-        job = pool.submit(run_notebook, find(str(path)), {}, settings, limits=Limits(seconds=12))
-        with pytest.raises(RunFailed, match="not finished after 12 seconds"):
-            job.result(timeout=60)
-    assert mark.exists(), "the kernel did not start in twelve seconds"
-    deadline = time.monotonic() + 5
+
+    def interrupt(done: int, total: int) -> None:
+        if done == 2:
+            deadline = time.monotonic() + 60
+            while not (mark.exists() and mark.read_text()) and time.monotonic() < deadline:
+                time.sleep(0.05)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_notebook(find(str(path)), {}, settings, progress=interrupt)
+    deadline = time.monotonic() + 10
     while psutil.pid_exists(int(mark.read_text())) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not psutil.pid_exists(int(mark.read_text()))
+    [found] = [r for r in runs(settings.reports) if r.notebook == "22_busy"]
+    assert (found.status, found.error) == ("failed", "interrupted")
 
 
 def test_memory_is_limited(settings: Settings, tmp_path: Path) -> None:
