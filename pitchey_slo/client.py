@@ -153,7 +153,7 @@ class HttpDoor:
         from pitchey_slo.store import Removed
 
         answer = self._ask("POST", "/api/monitoring/admin/retention", {"dry_run": dry_run})
-        return [Removed(**entry) for entry in answer["removed"]]
+        return [Removed(**{**entry, "cutoff": datetime.fromisoformat(entry["cutoff"])}) for entry in answer["removed"]]
 
     def tokens(self) -> list[dict[str, Any]]:
         """All tokens, without secrets."""

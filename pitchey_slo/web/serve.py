@@ -21,7 +21,7 @@ from hypercorn.asyncio import serve as hypercorn_serve
 from hypercorn.config import Config
 
 from pitchey_slo.client import ServerInfo
-from pitchey_slo.errors import ConfigError
+from pitchey_slo.errors import ConfigError, PitcheyError, StoreError
 from pitchey_slo.settings import Settings
 from pitchey_slo.store import Store, utc_now
 from pitchey_slo.web.app import create_app
@@ -102,7 +102,20 @@ async def run(
         house.decoders.shutdown()
         if house.store is not None:
             info.remove(settings.home)
-            await asyncio.to_thread(house.store.close)
+            await asyncio.to_thread(close, house.store)
+
+
+def close(store: Store) -> None:
+    """Close `store`. Raises StoreError when the lake took nothing more: hot is closed and complete all the same."""
+    try:
+        store.close()
+    except PitcheyError:
+        raise
+    except Exception as error:
+        raise StoreError(
+            f"stopped; all rows are safe in {store.settings.home}, but the lake {store.settings.lake_uri} "
+            f"did not take the newest: {error}; the next start brings them there"
+        ) from error
 
 
 def warm_up() -> None:

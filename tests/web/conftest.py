@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -71,17 +72,18 @@ def running(
 
     thread = threading.Thread(target=target)
     thread.start()
-    assert started.wait(30)
+    assert started.wait(60)
     try:
-        if ready:
-            yield Running(settings, ready[0])
+        if "error" in box:
+            raise box["error"]
+        yield Running(settings, ready[0])
     finally:
-        if "stop" in box:
+        with contextlib.suppress(RuntimeError):  # it ended by itself
             box["loop"].call_soon_threadsafe(box["stop"].set)
         thread.join(60)
     assert not thread.is_alive()
     if "error" in box:
-        raise box["error"]
+        raise box["error"]  # of the stop
 
 
 @pytest.fixture(scope="module")

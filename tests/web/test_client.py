@@ -31,6 +31,7 @@ from pitchey_slo.errors import (
     Unauthorized,
 )
 from pitchey_slo.names import REASONS, SERVER_FILE
+from pitchey_slo.store import Store
 from pitchey_slo.tables import REQUESTS
 
 from .conftest import Running, running, stored
@@ -97,11 +98,21 @@ def test_tokens_through_the_door(server: Running) -> None:
             revoked.tokens()
 
 
-def test_backup_flush_and_retention_through_the_door(server: Running, tmp_path: Path) -> None:
+def test_flush_and_backup_through_the_door(server: Running, tmp_path: Path) -> None:
     with HttpDoor(server.info) as door:
         door.flush()
         assert door.backup(tmp_path).parent == tmp_path
-        assert isinstance(door.retention(dry_run=True), list)
+
+
+def test_retention_through_the_door_says_what_the_store_says(tmp_path: Path) -> None:
+    now = [START]
+    with running(tmp_path, retention={"requests": 1}, clock=lambda: now[0]) as server, HttpDoor(server.info) as door:
+        door.append("requests", requests(10))
+        now[0] += timedelta(days=400)
+        told = next(r for r in door.retention(dry_run=True) if r.table == "requests")
+    assert told.rows == 10
+    with Store.open(server.settings, clock=lambda: now[0], background=False) as store:
+        assert told == next(r for r in store.apply_retention(dry_run=True) if r.table == "requests")
 
 
 def test_the_server_file_is_private_and_goes_with_the_server(tmp_path: Path) -> None:
