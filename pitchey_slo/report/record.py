@@ -75,8 +75,8 @@ class Run:
 def register(run: Run, settings: Settings) -> str | None:
     """Write the run to report_runs through the one door; None, or why that did not work.
 
-    A report that exists is worth more than its row, so this never raises for a store that is away. A store that
-    another short-lived process has open is waited for.
+    A report that exists is worth more than its row, so this never raises, whatever is wrong with the store. A store
+    that another short-lived process has open is waited for.
     """
     from pitchey_slo.door import open_door  # here, since it brings the database
 
@@ -91,6 +91,8 @@ def register(run: Run, settings: Settings) -> str | None:
             if not waitable or time.monotonic() > deadline:
                 return f"run {run.id} is not in the table report_runs: {error.message}"
             time.sleep(0.2)
+        except Exception as error:  # noqa: BLE001  # a fault of the store must not cost a report
+            return f"run {run.id} is not in the table report_runs: {type(error).__name__}: {error}".splitlines()[0]
 
 
 def runs(reports: Path) -> list[Run]:

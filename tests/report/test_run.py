@@ -197,6 +197,15 @@ def test_two_runs_at_once_both_succeed(settings: Settings, tmp_path: Path) -> No
     assert all(o.run.id in index for o in found)
 
 
+def test_a_store_that_cannot_be_written_costs_the_row_and_not_the_report(tmp_path: Path) -> None:
+    (tmp_path / "home").write_text("a file where a folder should be")
+    lost = Settings.load(env_file=None, home=tmp_path / "home", reports=tmp_path / "reports")
+    outcome = run_notebook(find(str(notebook(tmp_path, "27_kept", cells=["print('kept')"]))), {}, lost)
+    assert outcome.run.status == "succeeded"
+    assert "kept" in Path(outcome.run.html).read_text()
+    assert any("is not in the table report_runs" in w for w in outcome.warnings)
+
+
 def test_a_wrong_parameter_leaves_nothing_behind(settings: Settings, tmp_path: Path) -> None:
     path = notebook(tmp_path, "25_strict", cells=["1"])
     with pytest.raises(ParameterError):
