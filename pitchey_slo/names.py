@@ -60,3 +60,10 @@ LAKE_DIR: Final = "lake"
 
 #: A row may be this far ahead of our clock (Prometheus allows the same).
 FUTURE_SECONDS: Final = 600
+
+#: Events become series at whole multiples of this many seconds; rollups count per such tick.
+TICK_SECONDS: Final = 15
+
+#: Upper bounds of the response time histogram, in seconds (Prometheus' base unit); above the last one is +Inf.
+#: Changing one makes the rollups on disk unreadable: bounds are edges of the latency sketch (store/sketch.py).
+RESPONSE_TIME_BOUNDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)

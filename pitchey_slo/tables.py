@@ -1,8 +1,9 @@
 """The tables: every column with its type and meaning, as Arrow schemas.
 
-Three kinds. A *stream* only grows: rows arrive by the million, are never changed, and go to the lake in day partitions.
+Four kinds. A *stream* only grows: rows arrive by the million, are never changed, and go to the lake in day partitions.
 A *register* is small and mutable: rows are put by `id`, the newest wins, and the lake mirrors the whole of it. *Series*
 tables grow like streams and hold what arrives as time series; rows get there through `Store.samples`, not one by one.
+A *rollup* is counted from a stream when that is flushed, and lies in the lake alone.
 
 Times are UTC with microseconds. `sample_interval` says for how many events a row stands (Analytics Engine calls it
 `_sample_interval`); every count, ratio and quantile weighs it. `source` with `event_id` names a delivery: the same pair
@@ -44,7 +45,7 @@ class Table:
 
     name: str
     doc: str
-    kind: Literal["stream", "register", "series"]
+    kind: Literal["stream", "register", "series", "rollup"]
     time: str
     keep_days: int
     columns: tuple[Column, ...]
@@ -212,12 +213,36 @@ SAMPLES: Final = Table(
     sorted_by="series_id, ts",
 )
 
+ROLLUPS: Final = Table(
+    "rollups",
+    "requests counted per 15 s tick, labels and latency bucket; rows are partial sums: add those with the same key",
+    "rollup",
+    time="tick",
+    keep_days=800,
+    columns=(
+        Column("tick", TIME, "the first whole 15 s at or after the request ended", required=True),
+        Column("route", TEXT, "as in requests", required=True),
+        Column("method", TEXT, "as in requests"),
+        Column("status", pa.int16(), "as in requests", required=True),
+        Column("location", TEXT, "as in requests"),
+        Column("bucket", pa.int16(), "latency bucket (table latency_buckets); null when not measured"),
+        Column("rows", pa.int64(), "rows of requests counted", required=True),
+        Column("requests", pa.float64(), "requests they stand for: the sum of sample_interval", required=True),
+        Column("duration_sum", pa.float64(), "sum of duration_ms times sample_interval, milliseconds", required=True),
+    ),
+    sorted_by="route, method, status, location, tick, bucket",
+)
+
 STREAMS: Final = {t.name: t for t in (REQUESTS, BUSINESS_EVENTS)}
 REGISTERS: Final = {t.name: t for t in (INCIDENTS, DEPLOYMENTS, REPORT_RUNS)}
 #: what people send rows of
 TABLES: Final = {**STREAMS, **REGISTERS}
 SERIES_TABLES: Final = {t.name: t for t in (SERIES, SAMPLES)}
-#: what grows and is flushed by commit range
-GROWING: Final = {**STREAMS, **SERIES_TABLES}
+#: what only the lake holds: counted from hot rows when these are flushed
+ROLLED: Final = {t.name: t for t in (ROLLUPS,)}
+#: what grows and comes into the lake by commit range
+GROWING: Final = {**STREAMS, **SERIES_TABLES, **ROLLED}
+#: what the hot file has tables of
+HOT: Final = {**TABLES, **SERIES_TABLES}
 #: what the store keeps
-STORED: Final = {**TABLES, **SERIES_TABLES}
+STORED: Final = {**HOT, **ROLLED}

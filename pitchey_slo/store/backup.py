@@ -24,7 +24,7 @@ from pitchey_slo.names import HOT_FILE, LAKE_DIR
 from pitchey_slo.store.home import Home
 from pitchey_slo.store.hot import Hot
 from pitchey_slo.store.lake import Lake, is_remote, table_uri
-from pitchey_slo.tables import STORED
+from pitchey_slo.tables import HOT, STORED
 
 MANIFEST = "manifest.json"
 
@@ -148,8 +148,7 @@ def _describe(file: Path) -> dict[str, Any]:
     try:
         with duckdb.connect(str(file), read_only=True) as connection:
             counts = {
-                name: connection.execute(f"SELECT count(*) FROM {name}").fetchall()[0][0]
-                for name in (*STORED, "tokens")
+                name: connection.execute(f"SELECT count(*) FROM {name}").fetchall()[0][0] for name in (*HOT, "tokens")
             }
             seq = connection.execute("SELECT coalesce(max(seq), 0) FROM commits").fetchall()[0][0]
     except duckdb.Error as error:

@@ -1,8 +1,8 @@
 """The lake: one Delta table per table, written by the server, read by everyone.
 
-A stream is appended in day partitions (`day` = UTC date of its time column); a register is mirrored whole. Every
-commit carries the hot sequence number it reaches as an application transaction, so that a restart continues after the
-last one and nothing is appended twice."""
+A stream is appended in day partitions (`day` = UTC date of its time column), so are rollups; a register is mirrored
+whole. Every commit carries the hot sequence number it reaches as an application transaction, so that a restart
+continues after the last one and nothing is appended twice."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ import duckdb
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
 
-from pitchey_slo.tables import GROWING, STORED, Table
+from pitchey_slo.store.rollups import merged_sql
+from pitchey_slo.tables import GROWING, ROLLED, STORED, Table
 
 log = logging.getLogger(__name__)
 
@@ -99,8 +100,10 @@ class Lake:
 
     def compact(self, name: str, *, at_least: int = SMALL_FILES) -> int:
         """Merge the small files of the day that has most of them; returns how many files went into it (0: nothing to
-        do)."""
+        do). Rollups of days that are over are added up, one day at a time."""
         table = self.table(name)
+        if name in ROLLED and (merged := self._merge_past_day(name)):
+            return merged
         actions = pa.table(table.get_add_actions(flatten=True))
         if "partition.day" not in actions.column_names:
             return 0
@@ -120,25 +123,48 @@ class Lake:
     def sort_past_day(self, name: str, now: datetime) -> str | None:
         """Rewrite the oldest day that is over by an hour and not yet sorted (or has got late rows since) in the table's
         order; returns the day, or None when there is nothing to do."""
-        table = self.table(name)
-        actions = pa.table(table.get_add_actions(flatten=True))
-        if "partition.day" not in actions.column_names:
-            return None
         over = (now - timedelta(hours=1)).astimezone(UTC).strftime("%Y-%m-%d")
-        done = table.transaction_version(_SORTED) or 0  # days are sorted oldest first
-        files: dict[str, int] = Counter(day for day in actions["partition.day"].to_pylist() if day < over)
-        waiting = sorted(day for day, count in files.items() if count > 1 or _day_number(day) > done)
-        if not waiting:
+        found = self._unsorted_day(name, over)
+        if found is None:
             return None
-        day = waiting[0]
+        day = found[0]
+        self._rewrite_day(name, day, f"SELECT * FROM source WHERE day = '{day}' ORDER BY {STORED[name].order}")
+        return day
+
+    def _merge_past_day(self, name: str) -> int:
+        """Add up the partial rows of the oldest day before the newest one that is not merged yet (or got late rows
+        since); returns how many files went into it."""
+        days = self.days(name)
+        found = self._unsorted_day(name, max(days)) if days else None
+        if found is None:
+            return 0
+        day, files = found
+        self._rewrite_day(name, day, merged_sql(f"(SELECT * FROM source WHERE day = '{day}')"))
+        return files
+
+    def days(self, name: str) -> list[str]:
+        """The day of each file."""
+        actions = pa.table(self.table(name).get_add_actions(flatten=True))
+        return actions["partition.day"].to_pylist() if "partition.day" in actions.column_names else []
+
+    def _unsorted_day(self, name: str, over: str) -> tuple[str, int] | None:
+        """The oldest day before `over` that was not rewritten since it got its last file, and its number of files."""
+        done = self.table(name).transaction_version(_SORTED) or 0  # days are sorted oldest first
+        files: dict[str, int] = Counter(day for day in self.days(name) if day < over)
+        waiting = sorted(day for day, count in files.items() if count > 1 or _day_number(day) > done)
+        return (waiting[0], files[waiting[0]]) if waiting else None
+
+    def _rewrite_day(self, name: str, day: str, sql: str) -> None:
+        """Replace the files of one day by what `sql` makes of `source`, the whole table."""
+        table = self.table(name)
+        done = table.transaction_version(_SORTED) or 0
         with duckdb.connect(":memory:") as connection:
             connection.execute("SET TimeZone = 'UTC'")
             connection.register("source", table.to_pyarrow_dataset())  # DuckDB hands it the filter: one day is opened
-            sql = f"SELECT * FROM source WHERE day = '{day}' ORDER BY {STORED[name].order}"
             rows: Any = connection.sql(sql).to_arrow_reader(122_880)
             write_deltalake(
                 table,
-                rows,
+                pa.RecordBatchReader.from_batches(plain_schema(rows.schema), rows),
                 mode="overwrite",
                 predicate=f"day = '{day}'",
                 writer_properties=_WRITER,
@@ -146,7 +172,6 @@ class Lake:
                     app_transactions=[Transaction(_SORTED, max(done, _day_number(day)))]
                 ),
             )
-        return day
 
     def vacuum(self, name: str, *, hours: int = VACUUM_HOURS) -> int:
         """Remove files no version younger than `hours` needs; returns how many."""
@@ -155,6 +180,13 @@ class Lake:
 
     def _reaching(self, seq: int) -> CommitProperties:
         return CommitProperties(app_transactions=[Transaction(self._writer_id, seq)])
+
+
+def plain_schema(schema: pa.Schema) -> pa.Schema:
+    """DuckDB hands out `timestamp[us, tz=UTC]` under the session's zone name; the lake wants exactly UTC."""
+    return pa.schema(
+        [pa.field(f.name, pa.timestamp("us", tz="UTC") if pa.types.is_timestamp(f.type) else f.type) for f in schema]
+    )
 
 
 def _day_number(day: str) -> int:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,7 +23,9 @@ from deltalake.exceptions import TableNotFoundError
 
 from pitchey_slo.errors import QueryError, StoreError, did_you_mean
 from pitchey_slo.store.lake import is_remote, sql_time, table_uri
-from pitchey_slo.tables import STORED, STREAMS, TABLES, Table
+from pitchey_slo.store.rollups import MINUTES_VIEW
+from pitchey_slo.store.sketch import buckets_table
+from pitchey_slo.tables import STORED, STREAMS, Table
 
 #: File statistics in Delta are cut to milliseconds: a file may hold rows up to this much later than its maximum.
 _STATISTICS_STEP = timedelta(milliseconds=1)
@@ -60,8 +63,13 @@ class LakeReader:
         )
         self.connection.execute("SET TimeZone = 'UTC'")
         self.connection.execute("SET parquet_metadata_cache = true")
+        self._pinned = 0
+        self.connection.register("buckets", buckets_table())
+        self.connection.execute("CREATE TABLE latency_buckets AS FROM buckets")
+        self.connection.unregister("buckets")
         for table in STORED.values():
             self._view(table, "")
+        self.connection.execute(MINUTES_VIEW)
         self.refresh()
 
     def query(self, sql: str, params: Sequence[Any] | None = None) -> pa.Table:
@@ -100,11 +108,11 @@ class LakeReader:
 
     def check_filter(self, table: str, text: str) -> None:
         """Raises QueryError when `text` is not one boolean expression over the columns of `table`."""
-        if table not in TABLES:
-            hint = did_you_mean(table, TABLES) or f"tables: {', '.join(TABLES)}"
+        if table not in STORED:
+            hint = did_you_mean(table, STORED) or f"tables: {', '.join(STORED)}"
             raise QueryError(f"no table {table!r}; {hint}")
         try:
-            # a CASE closes the door to "true) ... (" tricks, WHERE to aggregates: the text must be one condition on a row
+            # a CASE closes the door to "true) ... (" tricks, WHERE to aggregates: one condition on a row
             sql = f"SELECT 1 FROM {table} WHERE CASE WHEN {text}\n THEN true END LIMIT 0"
             if len(duckdb.extract_statements(sql)) != 1:
                 raise QueryError(f"{text!r} is more than one expression")
@@ -141,29 +149,63 @@ class LakeReader:
     def already_there(self, table: str, candidates: pa.Table) -> np.ndarray[Any, np.dtype[np.int64]]:
         """Positions of the candidates (columns source, event_id, ts, position) that the lake holds."""
         source = self._covering(table, candidates["ts"])
-        found = self._beside(candidates, f"SELECT position FROM asked SEMI JOIN {source} USING (source, event_id)")
+        found = self.beside(
+            "asked", candidates, f"SELECT position FROM asked SEMI JOIN {source} USING (source, event_id)"
+        )
         return np.asarray(found["position"].to_numpy(), dtype=np.int64)
 
     def samples_there(self, late: pa.Table) -> pa.Table:
         """Columns row and value of the late samples (columns row, series_id, ts) that the lake holds."""
         source = self._covering("samples", late["ts"])
-        return self._beside(late, f"SELECT row, value FROM asked JOIN {source} USING (series_id, ts)")
+        return self.beside("asked", late, f"SELECT row, value FROM asked JOIN {source} USING (series_id, ts)")
+
+    def version(self, table: str) -> int:
+        """Version of the lake's table that queries see now; -1 when there is none."""
+        self.refresh()
+        return self._files[table].version if table in self._files else -1
+
+    def flushed(self, table: str, store_id: str) -> int:
+        """Commit of that store up to which the version queries see now holds its rows; 0 for none."""
+        self.refresh()
+        delta = self._delta.get(table)
+        return (delta.transaction_version(store_id) or 0) if delta is not None else 0
+
+    @contextmanager
+    def pinned(self) -> Iterator[None]:
+        """Inside, every query sees the versions that were the newest on entry."""
+        self.refresh()
+        self._pinned += 1
+        try:
+            yield
+        finally:
+            self._pinned -= 1
+
+    def files(self, table: str, before: datetime | None = None) -> list[str]:
+        """Paths of a local table's live files; `before` leaves out those whose rows all are at or after it."""
+        self.refresh()
+        files = self._files.get(table)
+        if files is None or self._remote:
+            return []
+        old = np.ones(len(files.paths), np.bool_) if before is None else files.first < _utc64(before)
+        return [path for path, inside in zip(files.paths, old, strict=True) if inside]
+
+    def beside(self, name: str, asked: pa.Table, sql: str) -> pa.Table:
+        """Run `sql` with `asked` as one more table, called `name`."""
+        self.connection.register(name, asked)
+        try:
+            return self.query(sql)
+        finally:
+            self.connection.unregister(name)
 
     def _covering(self, table: str, times: pa.ChunkedArray) -> str:
         moments = times.to_numpy().astype("datetime64[us]")
         first, last = (t.item().replace(tzinfo=UTC) for t in (moments.min(), moments.max()))
         return self.source(table, first, last + timedelta(microseconds=1))
 
-    def _beside(self, asked: pa.Table, sql: str) -> pa.Table:
-        """Run `sql` with `asked` as one more table."""
-        self.connection.register("asked", asked)
-        try:
-            return self.query(sql)
-        finally:
-            self.connection.unregister("asked")
-
     def refresh(self) -> None:
         """Renew the views of the tables that have a newer version."""
+        if self._pinned:
+            return
         if self._remote and time.monotonic() - self._asked < _REMOTE_SECONDS:
             return
         self._asked = time.monotonic()
@@ -270,6 +312,6 @@ def _filter_problem(table: str, text: str, error: duckdb.Error) -> str:
     words = str(error).strip().splitlines()[0]
     unknown = re.search(r'Referenced column "([^"]+)"', words)
     if unknown:
-        hint = did_you_mean(unknown[1], TABLES[table].names) or f"columns: {', '.join(TABLES[table].names)}"
+        hint = did_you_mean(unknown[1], STORED[table].names) or f"columns: {', '.join(STORED[table].names)}"
         return f"{table} has no column {unknown[1]!r} ({hint}) in {text!r}"
     return f"{text!r} is no condition on {table}: {words}"

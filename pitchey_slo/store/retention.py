@@ -16,7 +16,7 @@ from pitchey_slo.store.hot import Hot
 from pitchey_slo.store.lake import Lake, sql_time
 from pitchey_slo.store.samples import SeriesIndex
 from pitchey_slo.store.writer import Writer
-from pitchey_slo.tables import GROWING, SAMPLES, SERIES, STORED
+from pitchey_slo.tables import GROWING, HOT, REQUESTS, ROLLUPS, SAMPLES, SERIES, STORED
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,8 @@ def _from_stream(lake: Lake, writer: Writer, name: str, old: str, *, dry_run: bo
         if dry_run or not rows:
             return rows
         lake.delete(name, old)
-    writer.write(lambda c: c.execute(f"DELETE FROM {name} WHERE {old}")).result()
+    if name in HOT:
+        writer.write(lambda c: c.execute(f"DELETE FROM {name} WHERE {old}")).result()
     return rows
 
 
@@ -87,7 +88,9 @@ def trim_hot(
 ) -> dict[str, int]:
     """Remove from hot the rows that happened more than `hot_days` ago and lie in the lake; returns rows per table."""
     cutoff = now - timedelta(days=hot_days)
-    flushed = {name: lake.flushed(name) for name in GROWING if name != SERIES.name}  # labels stay: the index reads them
+    # labels stay: the index reads them
+    flushed = {name: lake.flushed(name) for name in GROWING if name in HOT and name != SERIES.name}
+    flushed[REQUESTS.name] = min(flushed[REQUESTS.name], lake.flushed(ROLLUPS.name))  # counted before they go
 
     def trim(cursor: duckdb.DuckDBPyConnection) -> dict[str, int]:
         trimmed = {}

@@ -11,7 +11,7 @@ import pytest
 
 from pitchey_slo.errors import ConfigError, StoreDamaged, StoreError
 from pitchey_slo.store import LakeReader, Store, digest, restore
-from pitchey_slo.tables import STORED
+from pitchey_slo.tables import HOT
 from pitchey_slo.testing import NOON, FixedClock, fresh_store, rows
 
 
@@ -22,7 +22,7 @@ def lake_rows(store: Store, table: str = "requests") -> list[object]:
 def test_the_schema_files_say_what_tables_py_says(store: Store) -> None:
     types = {"TIMESTAMP WITH TIME ZONE": "timestamp[us, tz=UTC]", "VARCHAR": "string", "SMALLINT": "int16"}
     types |= {"BIGINT": "int64", "DOUBLE": "double"}
-    for table in STORED.values():
+    for table in HOT.values():
         found = store.query(
             "SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = ? ORDER BY column_index",
             [table.name],
