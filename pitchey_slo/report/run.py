@@ -126,7 +126,7 @@ def _judge(run: Run, notebook: Notebook, ending: Ending, limits: Limits, now: da
     number = cell["number"] if cell else None
     ended = replace(run, status="failed", ended_at=now, failed_cell=number, error=error)
     where = f"cell {number} ({_first_line(source(cell))})" if cell else "before its first cell"
-    return ended, f"{run.notebook} failed in {where}: {error}. The notebook as far as it came: {run.output}"
+    return ended, f"{run.notebook} failed in {where}: {error}\nThe notebook as far as it came: {run.output}"
 
 
 def _failed_cell(cells: list[dict[str, Any]], ending: Ending) -> dict[str, Any] | None:

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from html import escape
 from typing import Final
 
-from pitchey_slo.plots.theme import STATES
-
 #: Looks where there is no page around (JupyterLab); `:where` gives way to the page's own rules.
 _STYLE: Final = """<style>
 :where(.told) { font-variant-numeric: tabular-nums; }
@@ -81,6 +79,8 @@ def heading(words: str, state: str | None = None, note: str = "") -> Html:
 
 def pill_of(state: str) -> Html:
     """A state in a mark, in words and in colour."""
+    from pitchey_slo.plots.theme import STATES  # here, since it brings pandas and plotly
+
     _, mark, words = STATES[state]
     return Html(f'<span class="state {escape(state)}">{mark} {words}</span>')
 
