@@ -48,6 +48,8 @@ def aggregate(run: Evaluation, node: tree.Aggregate, grid: Grid) -> Vector:
 
 def _key(node: tree.Aggregate) -> lb.Key:
     names = frozenset(node.names)
+    if node.keep and not names:
+        return lambda _: lb.NONE
     if node.keep:
         return lambda labels: lb.only(labels, names)
     dropped = names | {NAME}

@@ -41,6 +41,8 @@ def without(labels: Labels, names: Collection[str]) -> Labels:
 
 
 def nameless(labels: Labels) -> Labels:
+    if labels and labels[0][0] == NAME:  # where it nearly always is
+        return labels[1:]
     return tuple(pair for pair in labels if pair[0] != NAME)
 
 

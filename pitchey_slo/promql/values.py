@@ -78,11 +78,11 @@ class SameLabels(Exception):
 
 def merge_equal(vector: Vector) -> Vector:
     """One row per label set. Rows with equal labels are joined when they never have a value at the same step."""
+    if len(set(vector.labels)) == len(vector.labels):
+        return vector
     first: dict[Labels, int] = {}
     for labels in vector.labels:
         first.setdefault(labels, len(first))
-    if len(first) == len(vector.labels):
-        return vector
     merged = Vector.of(
         list(first),
         np.zeros((len(first), vector.values.shape[1])),

@@ -8,6 +8,7 @@ import itertools
 import math
 import re
 from collections.abc import Callable
+from fractions import Fraction
 
 import numpy as np
 
@@ -124,14 +125,15 @@ def quantile(q: float, values: list[float]) -> float:
         return float(np.float64(ordered[low]) * (1 - (rank - low)) + np.float64(ordered[high]) * (rank - low))
 
 
-def line(samples: Samples, at: float) -> tuple[float, float]:
-    """Slope, and value at a time in seconds."""
-    xs = [t / 1000 - at for t, _ in samples]
-    ys = [v for _, v in samples]
-    x0, y0 = mean(xs), mean(ys)
-    down = total([(x - x0) ** 2 for x in xs])
-    slope = total([(x - x0) * (y - y0) for x, y in zip(xs, ys, strict=True)]) / down
-    return slope, y0 - slope * x0
+def line(samples: Samples, at_ms: int) -> tuple[float, float]:
+    """Slope per second, and value at a time in ms; in fractions, since a short window far away loses all digits."""
+    if not all(math.isfinite(v) for _, v in samples):
+        return math.nan, math.nan
+    xs = [Fraction(t - at_ms, 1000) for t, _ in samples]
+    ys = [Fraction(v) for _, v in samples]
+    x0, y0 = sum(xs) / len(xs), sum(ys) / len(ys)
+    slope = sum((x - x0) * (y - y0) for x, y in zip(xs, ys, strict=True)) / sum((x - x0) ** 2 for x in xs)
+    return float(slope), float(y0 - slope * x0)
 
 
 def bucket_quantile(q: float, buckets: list[tuple[float, float]]) -> float:
@@ -149,7 +151,10 @@ def bucket_quantile(q: float, buckets: list[tuple[float, float]]) -> float:
     if len(buckets) < 2 or counts[-1] == 0:
         return math.nan
     rank = q * counts[-1]
-    b = next((i for i, count in enumerate(counts[:-1]) if count >= rank), len(counts) - 1)
+    b, end = 0, len(counts) - 1
+    while b < end:
+        middle = (b + end) // 2
+        b, end = (b, middle) if counts[middle] >= rank else (middle + 1, end)
     if b == len(counts) - 1:
         return buckets[-2][0]
     if b == 0 and buckets[0][0] <= 0:
@@ -182,14 +187,14 @@ OVER: dict[str, Callable[[Samples, int, int], float | None]] = {
     "idelta": lambda s, b, e: s[-1][1] - s[-2][1] if len(s) > 1 else None,
     "changes": changes,
     "resets": lambda s, b, e: float(sum(b[1] < a[1] for a, b in itertools.pairwise(s))),
-    "deriv": lambda s, b, e: line(s, 0.0)[0] if len(s) > 1 else None,
+    "deriv": lambda s, b, e: line(s, s[0][0])[0] if len(s) > 1 else None,
     "last_over_time": lambda s, b, e: s[-1][1],
     "present_over_time": lambda s, b, e: 1.0,
     **{f"{name}_over_time": _values(function) for name, function in REDUCE.items() if name != "group"},
 }
 WITH_NUMBER: dict[str, Callable[[Samples, float, int], float | None]] = {
     "quantile_over_time": lambda s, q, t: quantile(q, [v for _, v in s]),
-    "predict_linear": lambda s, ahead, t: line(s, t / 1000)[1] + line(s, 0.0)[0] * ahead if len(s) > 1 else None,
+    "predict_linear": lambda s, ahead, t: line(s, t)[1] + line(s, t)[0] * ahead if len(s) > 1 else None,
 }
 EACH: dict[str, Callable[[float], float]] = {
     "abs": abs,

@@ -133,7 +133,7 @@ def bucket_quantile(q: Floats, buckets: Buckets) -> tuple[Floats, bool]:
         return np.where((q >= 0) & (q <= 1), np.nan, outside), forced
     steps = np.arange(counts.shape[1])
     rank = q * counts[-1]
-    index = (~(counts[:-1] >= rank)).sum(axis=0)
+    index = _search(counts[:-1], rank)
     ends = buckets.bounds
     starts = np.r_[0.0, ends[:-1]]
     below = np.where(index > 0, counts[np.maximum(index - 1, 0), steps], 0.0)
@@ -143,6 +143,18 @@ def bucket_quantile(q: Floats, buckets: Buckets) -> tuple[Floats, bool]:
     value = np.where(index == len(ends) - 1, ends[-2], value)
     value = np.where(counts[-1] == 0, np.nan, value)
     return np.where((q >= 0) & (q <= 1), value, outside), forced
+
+
+def _search(counts: Floats, rank: Floats) -> Positions:
+    """The first bucket that reaches the rank, per step, by halving: that decides what a NaN count means."""
+    low = np.zeros(counts.shape[1], np.intp)
+    high = np.full(counts.shape[1], len(counts), np.intp)
+    steps = np.arange(counts.shape[1])
+    while (low < high).any():
+        middle = np.minimum((low + high) // 2, len(counts) - 1)
+        reached = (counts[middle, steps] >= rank) | (low >= high)
+        low, high = np.where(reached, low, middle + 1), np.where(reached & (low < high), middle, high)
+    return low
 
 
 def _monotonic(counts: Floats, matters: Bools) -> tuple[Floats, bool]:

@@ -115,13 +115,13 @@ class _Times:
                 for first, last, value in zip(begin.tolist(), end.tolist(), reached.tolist(), strict=True):
                     gain[0, first:last] += value
                 return
-        lost, before = np.zeros(len(values)), np.zeros(len(values), np.int64)
-        lost[resets] = reached
+        before = np.zeros(len(values), np.int64)
         before[resets] = 1
         before = np.cumsum(before)
-        first, last = np.minimum(self.lo, len(values) - 1), np.maximum(self.hi - 1, 0)
-        inside = self.enough & (before[last] > before[first])
-        gain[inside] += sums(lost, self.lo[inside] + 1, self.hi[inside])
+        first = before[np.minimum(self.lo, len(values) - 1)]
+        last = before[np.maximum(self.hi - 1, 0)]
+        inside = self.enough & (last > first)
+        gain[inside] += sums(reached, first[inside], last[inside])
 
     def _at(self, values: Floats, index: Index) -> Floats:
         """Values at positions, rows by columns."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pitchey_slo.promql import tree
-from pitchey_slo.promql.scan import Bools, Floats
+from pitchey_slo.promql.scan import Bools, Floats, Ints
 from pitchey_slo.promql.spans import Level, Positions, fold
 from pitchey_slo.promql.values import Grid, Value, Vector
 from pitchey_slo.promql.windows import Part
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def lines(ts: Floats, y: Floats, lo: Positions, hi: Positions) -> tuple[Floats, Floats, Floats]:
-    """Slope of each window's line and one point (time in s, value) on it; every window has two samples or more."""
+    """Slope of each window's line and one point (time, value) on it; every window has two samples or more."""
     slope, at, value = (np.empty(len(lo)) for _ in range(3))
 
     def level(span: Level) -> tuple[Floats, Floats, Floats]:
@@ -40,19 +40,19 @@ def lines(ts: Floats, y: Floats, lo: Positions, hi: Positions) -> tuple[Floats, 
     return slope, at, value
 
 
-def _line_at(part: Part, when: Floats | None) -> tuple[Floats, Bools]:
-    """The slope of each window, or the value of its line at `when` (rows by columns, seconds)."""
+def _line_at(part: Part, when_ms: Ints | None, ahead: Floats | float = 0.0) -> tuple[Floats, Bools]:
+    """The slope of each window, or the value of its line `ahead` seconds after `when_ms` (one per column)."""
     enough = part.hi - part.lo >= 2
     out = np.zeros(part.lo.shape)
     if enough.any():
-        # Seconds from the part's first sample: exact in a float, unlike the products of times since 1970.
+        # Whole milliseconds are exact in a float, their differences, too; seconds would not be.
         origin = part.ts[0]
-        seconds = (part.ts - origin) / 1000
-        slope, at, value = lines(seconds, part.values, part.lo[enough], part.hi[enough])
-        if when is None:
-            out[enough] = slope
+        times = (part.ts - origin).astype(np.float64)
+        slope, at, value = lines(times, part.values, part.lo[enough], part.hi[enough])
+        if when_ms is None:
+            out[enough] = slope * 1000
         else:
-            target = np.broadcast_to(when - origin / 1000, part.lo.shape)[enough]
+            target = np.broadcast_to(when_ms - origin + ahead * 1000, part.lo.shape)[enough]
             out[enough] = np.where(slope == 0, value, value + slope * (target - at))
     return out, enough
 
@@ -66,14 +66,14 @@ def predict_linear(run: Evaluation, node: tree.Call, grid: Grid) -> Value:
     """The line's value so many seconds after the step (not after the window's end: an offset moves only the window)."""
     ahead = run.scalar(node.args[1], grid)
     windows = run.windows(node.args[0], grid)
-    when = grid.seconds + ahead
     if not windows.pinned:
-        found = windows.apply(lambda part: _line_at(part, when[part.cols]))
+        times = grid.times
+        found = windows.apply(lambda part: _line_at(part, times[part.cols], ahead[part.cols]))
         return run.nameless(Vector.of(windows.block.labels, *found))
-    begin = windows.ends.start / 1000
+    begin = windows.ends.start
     slope, present = windows.apply(lambda part: _line_at(part, None))
     value, _ = windows.apply(lambda part: _line_at(part, np.array([begin])))
-    predicted = np.where(slope == 0, value, value + slope * (when - begin))
+    predicted = np.where(slope == 0, value, value + slope * ((grid.times - begin) / 1000 + ahead))
     return run.nameless(Vector.of(windows.block.labels, predicted, present))
 
 
