@@ -9,20 +9,29 @@ Not done here: storing, serving HTTP, limits on the number of series (that is `s
 and exemplars (read, counted, left out). OpenMetrics 2.0 and Prometheus' protobuf exposition are not spoken.
 """
 
+from pitchey_slo.collect.prometheus.config import load_scrape_config
 from pitchey_slo.collect.prometheus.expose import expose, negotiate
+from pitchey_slo.collect.prometheus.jobs import ScrapeConfig
+from pitchey_slo.collect.prometheus.openmetrics_file import read_openmetrics
 from pitchey_slo.collect.prometheus.push import Pushed, decode_push
 from pitchey_slo.collect.prometheus.remote_write import RemoteWrite, Written, written_headers
+from pitchey_slo.collect.prometheus.scrape import Scraper, TargetState
 from pitchey_slo.collect.prometheus.text import Exposition, TextParser, parse_text
 
 __all__ = [
     "Exposition",
     "Pushed",
     "RemoteWrite",
+    "ScrapeConfig",
+    "Scraper",
+    "TargetState",
     "TextParser",
     "Written",
     "decode_push",
     "expose",
+    "load_scrape_config",
     "negotiate",
     "parse_text",
+    "read_openmetrics",
     "written_headers",
 ]
