@@ -92,17 +92,24 @@ def shape_of(b: bytes, start: int, stop: int) -> None:
 
 def varints(raw: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.int64], bool]:
     """(values below 2**35, place behind each, whether all is well) of varints in a row."""
-    stops = np.flatnonzero(raw < 0x80)
+    goes_on = raw >= 0x80
+    stops = np.flatnonzero(~goes_on)
     if not len(raw):
         return np.empty(0, np.int64), stops, True
-    if not len(stops) or stops[-1] != len(raw) - 1:
+    if goes_on[-1]:
         return np.empty(0, np.int64), stops, False
-    starts = np.concatenate([[0], stops[:-1] + 1])
-    sizes = stops - starts + 1
+    values = raw[stops].astype(np.int64)  # the last byte of each has the highest bits
+    if not np.any(goes_on[1:] & goes_on[:-1]):  # none is longer than two bytes
+        before = raw[stops - 1]
+        before[0] = raw[0] if stops[0] else 0
+        before[before < 0x80] = 0
+        values <<= 7 * (before > 0)
+        values |= before & 0x7F
+        return values, stops + 1, True
+    sizes = np.diff(stops, prepend=-1)
     longest = int(sizes.max())
     if longest > 5:
         return np.empty(0, np.int64), stops, False
-    values = raw[stops].astype(np.int64)  # the last byte of each has the highest bits
     for k in range(1, longest):
         more = np.flatnonzero(sizes > k)
         values[more] = values[more] << 7 | raw[stops[more] - k] & 0x7F

@@ -162,8 +162,11 @@ def _labels(refs: list[bytes], symbols: list[str | None], read: Read) -> NDArray
     read.unique = (
         not unusual.any() and len(set(symbols)) == len(symbols) and len(set(refs)) == len(refs) and _short(raw)
     )
-    table = np.array(symbols, dtype=object)
-    pairs = list(zip(table[names].tolist(), table[texts].tolist(), strict=True))
+    # a pair that several series share is one object: less to make, less to keep
+    codes, which = np.unique(names * len(symbols) + texts, return_inverse=True)
+    shared = np.empty(len(codes), dtype=object)
+    shared[:] = [(symbols[code // len(symbols)], symbols[code % len(symbols)]) for code in codes.tolist()]
+    pairs = shared[which].tolist()
     read.labels = [tuple(pairs[a:z]) for a, z in pairwise(where.tolist())]
     for i in np.flatnonzero(unusual).tolist():
         if not usable[i]:

@@ -261,6 +261,7 @@ def slow(message: bytes, version: int) -> tuple[Points, int]:
             pairs = [(label.name, label.value) for label in series.labels]
         else:
             texts = [request.symbols[ref] for ref in series.labels_refs]
+            _ = request.symbols[series.metadata.help_ref], request.symbols[series.metadata.unit_ref]
             pairs = list(zip(texts[::2], texts[1::2], strict=True))
         names = [name for name, _ in pairs]
         fine = len(set(names)) == len(names) and "" not in names and dict(pairs).get("__name__")
