@@ -51,7 +51,7 @@ def read_openmetrics(path: Path, *, piece: int = PIECE) -> Iterator[SampleBatch]
                 first += len(lines)
                 if len(told.batch):
                     yield told.batch
-                if len(parser.labels) > MOST_SERIES:
+                if parser.remembered > MOST_SERIES:
                     parser.prune(np.empty(0, np.int64))
         if not ended:
             raise CollectError(f"line {first}: the file does not end with # EOF; was it cut off?")

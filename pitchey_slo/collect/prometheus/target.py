@@ -157,9 +157,9 @@ class TargetSeries:
         )
 
     def _trim(self, told: Exposition) -> None:
-        """Forgets series that come no more once they are the greater part."""
-        live = np.unique(told.ids)
-        if len(self._parser.labels) > 2 * len(live) + 1000:
+        """Forgets what comes no more (series, also dropped ones, and texts) once it is the greater part."""
+        if self._parser.remembered > 2 * told.scraped + 1000:
+            live = np.unique(told.ids)
             self._parser.prune(live)
             self._last = np.searchsorted(live, self._last)
 

@@ -153,13 +153,17 @@ class TextParser:
             values.append(read.value)
         return _Split(ids, values, timed, times, exemplars)
 
+    @property
+    def remembered(self) -> int:
+        """How much is kept: the most of series, texts of series and comments. Grows until `prune`."""
+        return max(len(self.labels), len(self._known), len(self._comments))
+
     def prune(self, keep: NDArray[np.int64]) -> None:
-        """Forgets all series but those numbered `keep` (no number twice); `keep[i]` becomes number i. For targets
-        whose series come and go."""
-        new = {int(old): i for i, old in enumerate(keep)}
-        self.labels = [self.labels[old] for old in new]
+        """Forgets all series but those numbered `keep` (no number twice); `keep[i]` becomes number i. Texts are learnt
+        anew. For targets whose series come and go."""
+        self.labels = [self.labels[old] for old in keep.tolist()]
         self._ids = {labels: i for i, labels in enumerate(self.labels)}
-        self._known = {text: new[old] for text, old in self._known.items() if old in new}
+        self._known.clear()
         self._comments.clear()
 
     def _batch(self, ids: NDArray[np.int64], ts: NDArray[np.int64], value: NDArray[np.float64]) -> SampleBatch:

@@ -340,13 +340,27 @@ def test_a_sink_that_raises_does_not_end_the_scraping(make: Make, exporter: Expo
 def test_series_that_come_and_go_for_ever_are_forgotten(make: Make, exporter: Exporter) -> None:
     scraper, sink = make()
     (asked,) = scraper._asked.values()
-    for i in range(5):
+    for i in range(6):
         exporter.text = "same 1\n" + "".join(f'churn{{i="{i}_{k}"}} 1\n' for k in range(800))
         scraper.scrape_now()
         own = sink.own()
         assert own["same"] == 1
         assert sum(v == "stale" for v in own.values()) == (800 if i else 0)
-        assert len(asked.series._parser.labels) < 4000
+        assert asked.series._parser.remembered < 4000
+
+
+@pytest.mark.parametrize("rule", ["{action: drop, source_labels: [i], regex: .+}", "{action: labeldrop, regex: i}"])
+def test_texts_of_series_that_relabelling_removes_are_forgotten(make: Make, exporter: Exporter, rule: str) -> None:
+    scraper, sink = make(f"    metric_relabel_configs: [{rule}]\n")
+    (asked,) = scraper._asked.values()
+    for i in range(8):
+        exporter.text = "same 1\n" + "".join(f'churn{{i="{i}_{k}",k="{k}"}} 1\n' for k in range(500))
+        scraper.scrape_now()
+        assert asked.series._parser.remembered < 3000
+        own = sink.own()
+        assert own["same"] == 1
+        assert "stale" not in own.values()
+        assert len(own) == (501 if "labeldrop" in rule else 1)
 
 
 def wait_until(true: Callable[[], bool], seconds: float = 10) -> None:
