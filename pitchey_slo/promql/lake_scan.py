@@ -6,6 +6,7 @@ Stored samples: matchers choose series in an index of labels, one query reads th
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Collection, Sequence
 
@@ -15,7 +16,7 @@ import pyarrow as pa
 from pitchey_slo.promql.derived import DerivedSeries
 from pitchey_slo.promql.label_index import LabelIndex, id_array
 from pitchey_slo.promql.rows import Hot, Rows
-from pitchey_slo.promql.scan import Floats, Ints, SeriesBlock
+from pitchey_slo.promql.scan import Ints, SeriesBlock
 from pitchey_slo.promql.tree import Matcher
 from pitchey_slo.series import Labels
 from pitchey_slo.store import LakeReader, Store
@@ -23,6 +24,8 @@ from pitchey_slo.tables import SAMPLES, SERIES
 
 #: Up to so many ids are written into the query, where DuckDB compares them with the bounds of each row group.
 _LISTED = 1_000
+#: Rows per run of one series from which on runs are copied instead of rows sorted.
+_LONG_RUN = 8
 
 
 class LakeScan:
@@ -65,9 +68,7 @@ class LakeScan:
         with self._rows.snapshot([SAMPLES.name], start_ms, end_ms):
             source = self._rows.source(SAMPLES.name, start_ms, end_ms)
             found = self._chosen(f"SELECT series_id, epoch_ms(ts) AS ms, value FROM {source}", positions)
-        labels = [self._index.labels[p] for p in positions]
-        columns = (found[name].combine_chunks().to_numpy() for name in ("series_id", "ms", "value"))
-        return assemble(labels, id_array(self._index, positions), *columns)
+        return assemble([self._index.labels[p] for p in positions], id_array(self._index, positions), found)
 
     def _chosen(self, sql: str, positions: list[int]) -> pa.Table:
         """The query, limited to the chosen series."""
@@ -132,34 +133,39 @@ def empty() -> SeriesBlock:
     return SeriesBlock([], np.empty(0, np.int64), np.empty(0), np.zeros(1, np.int64))
 
 
-def assemble(labels: list[Labels], ids: Ints, series: Ints, ms: Ints, values: Floats) -> SeriesBlock:
-    """One block of samples that come as runs of rows of one series, in any order; `ids` are those of `labels`. Series
-    without a sample are left out."""
-    if not len(series):
+def assemble(labels: list[Labels], ids: Ints, rows: pa.Table) -> SeriesBlock:
+    """One block of rows (series_id, ms, value) in any order; `ids` are those of `labels`. Series without a row are left
+    out. Rows that come as long runs of one series are copied run by run, and sorted only where times go back."""
+    series, ms, value = ([chunk.to_numpy() for chunk in rows[name].chunks] for name in ("series_id", "ms", "value"))
+    heads = [np.flatnonzero(np.append(True, chunk[1:] != chunk[:-1])) for chunk in series if len(chunk)]
+    if not heads:
         return empty()
-    heads = np.flatnonzero(np.append(True, series[1:] != series[:-1]))
-    order = np.argsort(ids)
-    place = order[np.searchsorted(ids[order], series[heads])]
-    ends = np.append(heads[1:], len(series))
-    counts = np.bincount(place, weights=ends - heads, minlength=len(ids)).astype(np.int64)
-    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    by_series = np.argsort(place, kind="stable")
-    if len(heads) * 8 < len(series):  # long runs: copy them one after the other
-        runs = [slice(int(heads[i]), int(ends[i])) for i in by_series]
-        ms = np.concatenate([ms[run] for run in runs])
-        values = np.concatenate([values[run] for run in runs])
-    else:
-        lengths = (ends - heads)[by_series]
-        starts = np.repeat(heads[by_series] - np.concatenate([[0], np.cumsum(lengths)[:-1]]), lengths)
-        rows = starts + np.arange(len(series))
-        ms, values = ms[rows], values[rows]
-    later = ms[1:] > ms[:-1]
-    later[offsets[1:-1][(offsets[1:-1] > 0) & (offsets[1:-1] < len(ms))] - 1] = True  # a new series may start earlier
-    if not later.all():
-        rows = np.lexsort((ms, np.repeat(np.arange(len(ids)), counts)))
-        ms, values = ms[rows], values[rows]
+    if sum(map(len, heads)) * _LONG_RUN > rows.num_rows:
+        series, ms, value = ([np.concatenate(chunks)] for chunks in (series, ms, value))
+        order = np.lexsort((ms[0], series[0]))
+        series, ms, value = ([chunks[0][order]] for chunks in (series, ms, value))
+        heads = [np.flatnonzero(np.append(True, series[0][1:] != series[0][:-1]))]
+    chunks = [i for i, chunk in enumerate(series) if len(chunk)]
+    runs = [
+        (i, slice(first, last))
+        for i, starts in zip(chunks, heads, strict=True)
+        for first, last in itertools.pairwise([*starts.tolist(), len(series[i])])
+    ]
+    rank = np.argsort(ids)
+    place = rank[np.searchsorted(ids[rank], [series[i][run.start] for i, run in runs])]
+    sorted_runs = [runs[i] for i in np.argsort(place, kind="stable").tolist()]
+    lengths = np.array([run.stop - run.start for _, run in runs])
+    counts = np.bincount(place, weights=lengths, minlength=len(ids)).astype(np.int64)
+    ts = np.concatenate([ms[i][run] for i, run in sorted_runs])
+    values = np.concatenate([value[i][run] for i, run in sorted_runs])
     some = np.flatnonzero(counts)
-    return SeriesBlock([labels[i] for i in some], ms, values, np.append(offsets[some], len(ms)))
+    offsets = np.concatenate([[0], np.cumsum(counts[some])]).astype(np.int64)
+    later = ts[1:] > ts[:-1]
+    later[offsets[1:-1] - 1] = True  # another series may start earlier
+    if not later.all():
+        order = np.lexsort((ts, np.repeat(some, counts[some])))
+        ts, values = ts[order], values[order]
+    return SeriesBlock([labels[i] for i in some], ts, values, offsets)
 
 
 def joined(first: SeriesBlock, second: SeriesBlock) -> SeriesBlock:

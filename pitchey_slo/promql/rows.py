@@ -66,8 +66,9 @@ class Rows:
                     stack.callback(self._forget, name)
             yield
 
-    def source(self, table: str, start_ms: int, end_ms: int) -> str:
-        """SQL table expression of the columns above, with start <= time <= end in milliseconds."""
+    def source(self, table: str, start_ms: int, end_ms: int, *, fresh_from_ms: int | None = None) -> str:
+        """SQL table expression of the columns above, with start <= time <= end in milliseconds; `fresh_from_ms` is
+        another start for the rows that only hot has."""
         start, end = moment(start_ms), moment(end_ms + 1)
         columns = ", ".join(COLUMNS[table])
         lake = f"(SELECT {columns} FROM {self.reader.source(table, start, end)})"
@@ -75,24 +76,23 @@ class Rows:
             return lake
         fresh = f"(SELECT * FROM ({partials_sql('fresh_rollups')}))" if table == ROLLUPS.name else f"fresh_{table}"
         time = STORED[table].time
-        bounds = f"{time} >= TIMESTAMPTZ '{sql_time(start)}' AND {time} < TIMESTAMPTZ '{sql_time(end)}'"
+        since = start if fresh_from_ms is None else moment(fresh_from_ms)
+        bounds = f"{time} >= TIMESTAMPTZ '{sql_time(since)}' AND {time} < TIMESTAMPTZ '{sql_time(end)}'"
         return f"(FROM {lake} UNION ALL SELECT {columns} FROM {fresh} WHERE {bounds})"
 
     def query(self, sql: str) -> pa.Table:
         return self.reader.query(sql)
 
-    def state(self, table: str) -> tuple[Any, ...]:
-        """Changes when rows of a table may have changed; what was computed from it is then computed anew."""
-        return (self.reader.version(table), object() if table in self._fresh else None)
-
-    def watermark_ms(self, table: str, column: str) -> int | None:
-        """Newest time of a table, hot rows of this snapshot included."""
-        newest = self.reader.watermark(table)
+    def span_ms(self, table: str) -> tuple[int, int] | None:
+        """Oldest and newest time of a table in milliseconds, hot rows of this snapshot included; None when empty."""
+        times = [self.reader.earliest(table), self.reader.watermark(table)]
         if table in self._fresh:
-            name = "ts" if table == ROLLUPS.name else column
-            found = self.query(f"SELECT max({name}) AS t FROM fresh_{table}")["t"][0].as_py()
-            newest = max(filter(None, (newest, found)))
-        return None if newest is None else milliseconds(newest)
+            name = "ts" if table == ROLLUPS.name else STORED[table].time
+            found = self.query(f"SELECT min({name}) AS low, max({name}) AS high FROM fresh_{table}").to_pylist()[0]
+            times += [found["low"], found["high"]]
+        known = [time for time in times if time is not None]
+        # a microsecond after a whole tick belongs to the next one
+        return (milliseconds(min(known)), milliseconds(max(known) + timedelta(microseconds=999))) if known else None
 
     def _flushed(self, table: str) -> int:
         assert self.hot is not None

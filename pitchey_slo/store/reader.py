@@ -54,7 +54,7 @@ class LakeReader:
     def __init__(self, uri: str, storage_options: dict[str, str] | None = None, memory_limit: str = "2GB") -> None:
         self.uri = uri
         self._options = storage_options or {}
-        self._remote = is_remote(uri)
+        self.remote = is_remote(uri)
         self._delta: dict[str, DeltaTable] = {}
         self._files: dict[str, Files] = {}
         self._asked = 0.0
@@ -94,7 +94,7 @@ class LakeReader:
         self.refresh()
         column = STORED[table].time
         bounds = f"{column} >= TIMESTAMPTZ '{sql_time(start)}' AND {column} < TIMESTAMPTZ '{sql_time(end)}'"
-        if self._remote or table not in self._files:
+        if self.remote or table not in self._files:
             return f"(SELECT * FROM {table} WHERE {bounds})"
         files = self._files[table]
         paths = [p for p, inside in zip(files.paths, files.between(start, end), strict=True) if inside]
@@ -181,12 +181,12 @@ class LakeReader:
             self._pinned -= 1
 
     def files(self, table: str, before: datetime | None = None) -> list[str]:
-        """Paths of a local table's live files; `before` leaves out those whose rows all are at or after it."""
+        """Paths of a local table's live files; with `before`, those that end before it."""
         self.refresh()
         files = self._files.get(table)
-        if files is None or self._remote:
+        if files is None or self.remote:
             return []
-        old = np.ones(len(files.paths), np.bool_) if before is None else files.first < _utc64(before)
+        old = np.ones(len(files.paths), np.bool_) if before is None else files.last < _utc64(before)
         return [path for path, inside in zip(files.paths, old, strict=True) if inside]
 
     def beside(self, name: str, asked: pa.Table, sql: str) -> pa.Table:
@@ -206,7 +206,7 @@ class LakeReader:
         """Renew the views of the tables that have a newer version."""
         if self._pinned:
             return
-        if self._remote and time.monotonic() - self._asked < _REMOTE_SECONDS:
+        if self.remote and time.monotonic() - self._asked < _REMOTE_SECONDS:
             return
         self._asked = time.monotonic()
         for table in STORED.values():
@@ -222,7 +222,7 @@ class LakeReader:
             except TableNotFoundError:
                 return False
             return True
-        if not self._remote and not Path(uri, "_delta_log", f"{known.version() + 1:020}.json").exists():
+        if not self.remote and not Path(uri, "_delta_log", f"{known.version() + 1:020}.json").exists():
             return False
         before = known.version()
         try:
@@ -236,12 +236,12 @@ class LakeReader:
 
     def _read_version(self, table: Table) -> None:
         delta = self._delta[table.name]
-        if self._remote:
+        if self.remote:
             self.connection.register(f"lake_{table.name}", delta.to_pyarrow_dataset())
             self._view(table, f"lake_{table.name}")
         paths = tuple(delta.file_uris())
         self._files[table.name] = _files(table, delta, paths)
-        if not self._remote:
+        if not self.remote:
             self._view(table, _scan(paths) if paths else "")
 
     def _view(self, table: Table, scan: str) -> None:
