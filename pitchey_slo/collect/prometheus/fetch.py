@@ -19,13 +19,29 @@ ACCEPT: Final = (
 )
 
 
-def client_for(job: Job) -> httpx.AsyncClient:
-    """A client for one job's targets. Proxies of the environment are not used. Raises ConfigError for keys and
-    certificates that cannot be read."""
+def trust_of(job: Job, usual: ssl.SSLContext) -> ssl.SSLContext:
+    """Which certificates a job believes in: `usual` (the machine's) unless it says otherwise. Raises ConfigError for
+    keys and certificates that cannot be read."""
+    if job.tls is None:
+        return usual
+    try:
+        context = ssl.create_default_context(cafile=str(job.tls.ca_file) if job.tls.ca_file else None)
+        if job.tls.insecure_skip_verify:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        if job.tls.cert_file and job.tls.key_file:
+            context.load_cert_chain(job.tls.cert_file, job.tls.key_file)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError(f"job {job.name}: certificates cannot be read: {error}", key="tls_config") from None
+    return context
+
+
+def client_for(job: Job, trust: ssl.SSLContext) -> httpx.AsyncClient:
+    """A client for one job's targets. Proxies of the environment are not used."""
     import httpx
 
     return httpx.AsyncClient(
-        verify=_tls(job),
+        verify=trust,
         follow_redirects=job.follow_redirects,
         max_redirects=10,
         timeout=job.timeout,
@@ -37,21 +53,6 @@ def client_for(job: Job) -> httpx.AsyncClient:
             "X-Prometheus-Scrape-Timeout-Seconds": f"{job.timeout:g}",
         },
     )
-
-
-def _tls(job: Job) -> ssl.SSLContext | bool:
-    if job.tls is None:
-        return True
-    try:
-        context = ssl.create_default_context(cafile=str(job.tls.ca_file) if job.tls.ca_file else None)
-        if job.tls.insecure_skip_verify:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        if job.tls.cert_file and job.tls.key_file:
-            context.load_cert_chain(job.tls.cert_file, job.tls.key_file)
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigError(f"job {job.name}: certificates cannot be read: {error}", key="tls_config") from None
-    return context
 
 
 def authorization(login: Login) -> str:

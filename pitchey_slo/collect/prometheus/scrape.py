@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pitchey_slo.collect.prometheus.config import read_groups
-from pitchey_slo.collect.prometheus.fetch import client_for, fetch
+from pitchey_slo.collect.prometheus.fetch import client_for, fetch, trust_of
 from pitchey_slo.collect.prometheus.jobs import Group, Job, ScrapeConfig
 from pitchey_slo.collect.prometheus.target import Key, Target, TargetSeries, targets_of
 from pitchey_slo.collect.prometheus.text import is_openmetrics
@@ -80,6 +81,9 @@ class Scraper:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._done: asyncio.Event | None = None
         self._started = threading.Event()
+        # here, not in the loop: reading the machine's certificates takes a while, and may fail
+        usual = ssl.create_default_context()
+        self._trust = {job.name: trust_of(job, usual) for job in config.jobs}
         for job in config.jobs:
             for target in _find(job):
                 self._asked[target.key] = _Asked(target)
@@ -154,11 +158,12 @@ class Scraper:
                 at += (late // interval + 1) * interval
 
     async def _scrape(self, asked: _Asked) -> None:
-        job, start = asked.target.job, time.monotonic()
-        now = self._clock()
+        job = asked.target.job
+        client = self._client(job)
+        now, start = self._clock(), time.monotonic()
         body, kind, error = b"", None, None
         try:
-            body, kind = await fetch(self._client(job), asked.target.url, job)
+            body, kind = await fetch(client, asked.target.url, job)
         except PitcheyError as failure:
             error = failure.message
         seconds = time.monotonic() - start
@@ -212,7 +217,7 @@ class Scraper:
 
     def _client(self, job: Job) -> httpx.AsyncClient:
         if job.name not in self._clients:
-            self._clients[job.name] = client_for(job)
+            self._clients[job.name] = client_for(job, self._trust[job.name])
         return self._clients[job.name]
 
     async def _keep_fresh(self, job: Job) -> None:

@@ -6,6 +6,7 @@ import gzip
 import shutil
 import socket
 import socketserver
+import ssl
 import subprocess
 import threading
 import time
@@ -19,7 +20,7 @@ import pytest
 
 from pitchey_slo.collect.prometheus.config import load_scrape_config
 from pitchey_slo.collect.prometheus.scrape import Scraper
-from pitchey_slo.errors import CollectError
+from pitchey_slo.errors import CollectError, ConfigError
 from pitchey_slo.series import SampleBatch, is_stale
 from pitchey_slo.testing import FixedClock
 
@@ -106,7 +107,7 @@ def make(tmp_path: Path, exporter: Exporter, clock: FixedClock) -> Make:
     def scraper(more: str = "", address: str | None = None) -> tuple[Scraper, Sink]:
         path = tmp_path / "scrape.yml"
         path.write_text(
-            "global: {scrape_interval: 1s, scrape_timeout: 1s}\nscrape_configs:\n"
+            "global: {scrape_interval: 8s, scrape_timeout: 8s}\nscrape_configs:\n"
             f"  - job_name: test\n    static_configs: [{{targets: ['{address or exporter.address}']}}]\n{more}"
         )
         sink = Sink()
@@ -121,7 +122,7 @@ def test_a_scrape_and_its_reports(make: Make, exporter: Exporter, clock: FixedCl
     (state,) = scraper.scrape_now()
     assert (state.health, state.error) == ("up", None)
     told = sink.newest()
-    assert 0 < told.pop("scrape_duration_seconds") < 1  # type: ignore[operator]
+    assert 0 < told.pop("scrape_duration_seconds") < 8  # type: ignore[operator]
     assert told == {
         "a{x=1}": 1,
         "a{x=2}": 2,
@@ -139,7 +140,7 @@ def test_a_scrape_and_its_reports(make: Make, exporter: Exporter, clock: FixedCl
     assert path == "/metrics"
     assert headers["accept"].startswith("application/openmetrics-text")
     assert headers["accept-encoding"] == "gzip"
-    assert headers["x-prometheus-scrape-timeout-seconds"] == "1"
+    assert headers["x-prometheus-scrape-timeout-seconds"] == "8"
 
 
 def test_series_that_vanish_get_the_stale_marker_once(make: Make, exporter: Exporter) -> None:
@@ -233,7 +234,7 @@ def break_redirect(exporter: Exporter) -> None:
 def test_a_failed_scrape_ends_the_series_and_says_why(
     make: Make, exporter: Exporter, breaks: Callable[[Exporter], None], word: str
 ) -> None:
-    scraper, sink = make("    body_size_limit: 1KB\n    sample_limit: 10\n    label_limit: 5\n")
+    scraper, sink = make("    scrape_timeout: 1s\n    body_size_limit: 1KB\n    sample_limit: 10\n    label_limit: 5\n")
     exporter.text = "a 1\nc 1\n"
     scraper.scrape_now()
     breaks(exporter)
@@ -404,10 +405,43 @@ def test_it_runs_until_stopped_and_follows_files_of_targets(
     scraper.stop()
 
 
+def test_certificates_are_believed_as_told(tmp_path: Path, exporter: Exporter, clock: FixedClock) -> None:
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("needs openssl")
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    subprocess.run(
+        [
+            *(openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", cert),
+            *("-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+    exporter.server.socket = context.wrap_socket(exporter.server.socket, server_side=True)
+    jobs = {"plain": "", "told": "tls_config: {ca_file: cert.pem}", "blind": "tls_config: {insecure_skip_verify: true}"}
+    (tmp_path / "scrape.yml").write_text(
+        "scrape_configs:\n"
+        + "".join(
+            f"  - job_name: {name}\n    scheme: https\n    {more}\n"
+            f"    static_configs: [{{targets: ['{exporter.address}']}}]\n"
+            for name, more in jobs.items()
+        )
+    )
+    states = Scraper(load_scrape_config(tmp_path / "scrape.yml"), Sink(), clock=clock).scrape_now()
+    assert {s.job: s.health for s in states} == {"plain": "down", "told": "up", "blind": "up"}
+    assert "CERTIFICATE_VERIFY_FAILED" in str(states[0].error)
+    cert.write_text("nonsense")
+    with pytest.raises(ConfigError, match="job told: certificates"):
+        Scraper(load_scrape_config(tmp_path / "scrape.yml"), Sink(), clock=clock)
+
+
 def test_offsets_differ_and_stay(make: Make) -> None:
     offsets = {make(address=f"host{i}:80")[0]._asked.popitem()[1].target.offset() for i in range(20)}
     assert len(offsets) == 20
-    assert all(0 <= o < 1 for o in offsets)
+    assert all(0 <= o < 8 for o in offsets)
     assert offsets == {make(address=f"host{i}:80")[0]._asked.popitem()[1].target.offset() for i in range(20)}
 
 
