@@ -125,6 +125,6 @@ def test_times_come_back_as_utc(three_days: LakeReader) -> None:
 def test_seen_is_a_set(batches: list[list[int]], asked: list[int]) -> None:
     seen, model = Seen(), set[int]()
     for batch in batches:
-        seen.add(np.array(batch, dtype=np.uint64))
+        seen.add(np.array(sorted(batch), dtype=np.uint64))
         model |= set(batch)
     assert seen.contains(np.array(asked, dtype=np.uint64)).tolist() == [a in model for a in asked]
