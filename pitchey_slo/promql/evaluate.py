@@ -19,8 +19,8 @@ from pitchey_slo.promql import labels as lb
 from pitchey_slo.promql import matching, operators, tree
 from pitchey_slo.promql.aggregate import aggregate
 from pitchey_slo.promql.functions import FUNCTIONS
-from pitchey_slo.promql.parse import parse
-from pitchey_slo.promql.plan import Limits, Query, plan
+from pitchey_slo.promql.parse import parse, too_deep
+from pitchey_slo.promql.plan import Fetch, Limits, Query, plan
 from pitchey_slo.promql.positions import fail, line_and_column
 from pitchey_slo.promql.result import Result, finished, raw
 from pitchey_slo.promql.scan import STALE_BITS, Bools, Floats, Scan, SeriesBlock, select_any
@@ -85,12 +85,22 @@ class Evaluation:
         samples = 0
         for fetch in plan(root, query):
             self.check()
-            block = select_any(scan, fetch.selectors[0].alternatives, fetch.start_ms, fetch.end_ms)
+            block = self.fetch(scan, fetch)
             samples += len(block.ts)
             self.check_size(len(block.labels), samples, fetch.selectors[0].pos)
             self.blocks |= dict.fromkeys(fetch.selectors, block)
 
+    def fetch(self, scan: Scan, fetch: Fetch) -> SeriesBlock:
+        first = fetch.selectors[0]
+        return self.guard(lambda: select_any(scan, first.alternatives, fetch.start_ms, fetch.end_ms), first)
+
     def result(self, kind: str) -> Result:
+        try:
+            return self._result(kind)
+        except RecursionError:
+            raise too_deep(self.query.text) from None
+
+    def _result(self, kind: str) -> Result:
         with np.errstate(all="ignore"):
             if isinstance(self.root, tree.Range | tree.Subquery):
                 if kind == "matrix":

@@ -28,6 +28,10 @@ EXPERIMENTAL_FUNCTIONS = frozenset(
 EXPERIMENTAL_AGGREGATIONS = frozenset({"limitk", "limit_ratio"})
 NATIVE_FUNCTIONS = frozenset(f"histogram_{what}" for what in ("avg", "count", "sum", "stddev", "stdvar"))
 
+#: The grammar's nodes copy what is below them, so reading a deep tree takes quadratic time.
+MOST_OPERATORS = 2_000
+_NESTING = re.compile(r"[-+*/%^(]|\b(?:and|or|unless|atan2)\b|[=<>]=?(?!~)", re.IGNORECASE)
+
 _MS = timedelta(milliseconds=1)
 _OPS = {"Equal": "=", "NotEqual": "!=", "Re": "=~", "NotRe": "!~"}
 _SIMPLE_ESCAPES = {"a": 7, "b": 8, "f": 12, "n": 10, "r": 13, "t": 9, "v": 11, "\\": 92, "'": 39, '"': 34}
@@ -36,6 +40,8 @@ _SIMPLE_ESCAPES = {"a": 7, "b": 8, "f": 12, "n": 10, "r": 13, "t": 9, "v": 11, "
 @functools.lru_cache(maxsize=1024)
 def parse(text: str) -> tree.Node:
     """The tree of a PromQL expression. Raises QueryError that shows the text and, where known, the place."""
+    if len(_NESTING.findall(text)) > MOST_OPERATORS:
+        raise QueryError(f"more than {MOST_OPERATORS:,} operators and brackets; split the expression", detail={})
     try:
         parsed = grammar.parse(text)
     except ValueError as error:
@@ -43,38 +49,36 @@ def parse(text: str) -> tree.Node:
     if re.search(r"@\s*-", text):
         raise fail("not supported: `@` with a time before 1970", text, text.index("@"))
     positions = find(text)
-    counts = _count(parsed)
-    return _Reader(
-        text,
-        iter(positions.calls if len(positions.calls) == counts["calls"] else ()),
-        iter(positions.selectors if len(positions.selectors) == counts["selectors"] else ()),
-        iter(positions.strings if len(positions.strings) == counts["strings"] else ()),
-    ).read(parsed)
+    reader = _Reader(text, positions)
+    try:
+        root = reader.read(parsed)
+        return root if reader.used_all() else _Reader(text, Positions()).read(parsed)
+    except RecursionError:
+        raise too_deep(text) from None
 
 
-def _count(parsed: Any) -> dict[str, int]:
-    counts = {"calls": 0, "selectors": 0, "strings": 0}
-
-    def visit(node: Any) -> bool:
-        if isinstance(node, grammar.Call | grammar.AggregateExpr):
-            counts["calls"] += 1
-        elif isinstance(node, grammar.VectorSelector):
-            counts["selectors"] += 1
-        elif isinstance(node, grammar.StringLiteral):
-            counts["strings"] += 1
-        return True
-
-    grammar.walk(parsed, pre_visit=visit)
-    return counts
+def too_deep(text: str) -> QueryError:
+    return QueryError("the expression is nested too deep; split it", detail={"expr": text})
 
 
 class _Reader:
     """Walks the parser's nodes in the order of the text, taking the position of each from the lists."""
 
-    def __init__(
-        self, text: str, calls: Iterator[int], selectors: Iterator[int], strings: Iterator[tuple[int, str]]
-    ) -> None:
-        self.text, self.calls, self.selectors, self.strings = text, calls, selectors, strings
+    def __init__(self, text: str, positions: Positions) -> None:
+        self.text = text
+        self.calls, self.selectors = iter(positions.calls), iter(positions.selectors)
+        self.strings = iter(positions.strings)
+        self.missing = False
+
+    def used_all(self) -> bool:
+        """Whether there was a position for every node, and a node for every position."""
+        rest = next(self.calls, None), next(self.selectors, None), next(self.strings, None)
+        return not self.missing and rest == (None, None, None)
+
+    def take(self, positions: Iterator[int]) -> int | None:
+        found = next(positions, None)
+        self.missing = self.missing or found is None
+        return found
 
     def read(self, node: Any) -> tree.Node:
         match node:
@@ -104,10 +108,11 @@ class _Reader:
 
     def string(self, node: Any) -> tree.String:
         pos, quoted = next(self.strings, (None, ""))
+        self.missing = self.missing or pos is None
         return tree.String(pos, unquote(quoted) if "\\" in quoted and quoted[0] != "`" else node.val)
 
     def selector(self, node: Any) -> tree.Selector:
-        pos = next(self.selectors, None)
+        pos = self.take(self.selectors)
         common = [tree.Matcher("__name__", "=", node.name)] if node.name else []
         common += [_matcher(m) for m in node.matchers.matchers]
         branches = [[_matcher(m) for m in group] for group in node.matchers.or_matchers] or [[]]
@@ -120,7 +125,7 @@ class _Reader:
         return tree.Subquery(expr.pos, expr, _ms(node.range), step, _ms(node.offset), _at(node.at))
 
     def call(self, node: Any) -> tree.Call:
-        pos, name = next(self.calls, None), node.func.name
+        pos, name = self.take(self.calls), node.func.name
         if name in EXPERIMENTAL_FUNCTIONS or node.func.experimental:
             raise fail(f"not supported: {name}() is experimental in Prometheus", self.text, pos)
         if name in NATIVE_FUNCTIONS:
@@ -128,7 +133,7 @@ class _Reader:
         return tree.Call(pos, name, tuple(self.read(arg) for arg in node.args))
 
     def aggregate(self, node: Any) -> tree.Aggregate:
-        pos, op = next(self.calls, None), str(node.op)
+        pos, op = self.take(self.calls), str(node.op)
         if op in EXPERIMENTAL_AGGREGATIONS:
             raise fail(f"not supported: {op}() is experimental in Prometheus", self.text, pos)
         keep = node.modifier is None or node.modifier.type == grammar.AggModifierType.By
@@ -210,6 +215,9 @@ def _refused(problem: str, text: str) -> QueryError:
     called = re.search(r"in call to function '(\w+)'", problem)
     if called:
         return fail(problem, text, text.find(called.group(1)))
+    pattern = re.search(r"illegal regex for (.*)", problem)
+    if pattern:
+        return fail(problem, text, text.find(pattern.group(1)) if pattern.group(1) in text else None)
     character = re.search(r"unexpected character inside brackets: '(.)'", problem)
     if character:
         inside = text.find(character.group(1), text.find("["))

@@ -113,3 +113,18 @@ def test_the_tree_is_plain() -> None:
     assert isinstance(inner, tree.Range)
     assert (inner.range_ms, inner.selector.offset_ms, inner.selector.pos) == (300_000, -60_000, 5)
     assert inner.selector.alternatives == ((Matcher("__name__", "=", "x"), Matcher("a", "=~", "b|c")),)
+
+
+@pytest.mark.parametrize("text", ["(" * 5000 + "x" + ")" * 5000, "abs(" * 700 + "x" + ")" * 700, "-" * 900 + "x",
+                                  " or ".join(["x"] * 900)])  # fmt: skip
+def test_a_tower_of_an_expression_is_refused_or_answered_in_time(scan: MemoryScan, text: str) -> None:
+    """Never a crash, whatever the depth."""
+    try:
+        assert len(instant(text, scan, 60_000)) == 4
+    except QueryError as error:
+        assert "split" in error.message
+
+
+def test_a_bad_pattern_shows_the_selector(scan: MemoryScan) -> None:
+    with pytest.raises(QueryError, match=r"(?s)illegal regex for a.*\n.*x.*\n +\^"):
+        instant('1 + x{i=~"a(?=b)"}', scan, 0)
