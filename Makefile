@@ -42,7 +42,7 @@ test: setup parts ## install what the tests need, run them
 parts:
 	@missing=$$(.ci/missing-parts); if [ -n "$$missing" ]; then \
 		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-			echo "installing $$missing"; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$missing >/dev/null; \
+			.ci/install-parts $$missing; \
 		else echo "some tests will be skipped; they need: sudo apt-get install $$missing"; fi; fi
 
 lint: setup ## ruff: format and lint, notebooks too

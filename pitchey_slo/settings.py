@@ -142,11 +142,16 @@ class Settings(BaseSettings):
     def load(cls, env_file: str | Path | None = ".env", **given: Any) -> Settings:
         """Read the environment and `env_file`; `given` (by field name) wins over both.
 
+        `.env` and relative folders are those of the project folder (`project_folder()`), so that a notebook finds them
+        from `notebooks/`; folders that are `given` are relative to where one stands.
+
         Raises ConfigError that names the setting, what was wrong and what would work; never shows a secret's value.
         """
+        root = project_folder(Path.cwd())
+        env_file = root / env_file if env_file else None
         by_alias = {cls.model_fields[name].alias or name: value for name, value in given.items()}
         try:
-            return cls(_env_file=env_file, **by_alias)  # type: ignore[call-arg]  # pydantic-settings adds _env_file
+            settings = cls(_env_file=env_file, **by_alias)  # type: ignore[call-arg]  # pydantic-settings adds _env_file
         except SettingsError as error:
             name = next((n for n in cls.model_fields if f'"{n}"' in str(error)), "")
             raise ConfigError(
@@ -165,6 +170,18 @@ class Settings(BaseSettings):
                 key=field.alias if field else key,
                 hint=field.description if field else None,
             ) from None
+        found = {name: getattr(settings, name) for name in ("home", "config", "reports") if name not in given}
+        moved = {name: root / path for name, path in found.items() if root != Path.cwd() and not path.is_absolute()}
+        return settings.model_copy(update=moved)
+
+
+def project_folder(start: Path) -> Path:
+    """`start` or the nearest folder above it that holds a store (`data/lake`) or SLO files (`config/slos`); `start`
+    itself when there is none."""
+    for folder in (start, *start.parents):
+        if (folder / "data" / "lake").is_dir() or (folder / "config" / "slos").is_dir():
+            return folder
+    return start
 
 
 @functools.cache

@@ -110,6 +110,21 @@ def test_init_writes_once_and_never_overwrites(tmp_path: Path) -> None:
     assert (tmp_path / ".env").read_text() == "VERSION=mine\n"
 
 
+def test_a_notebook_finds_the_store_from_its_own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "data" / "lake").mkdir(parents=True)
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / ".env").write_text("VERSION=of the project\n")
+    monkeypatch.chdir(tmp_path / "notebooks")
+    for name in ("PITCHEY_HOME", "PITCHEY_CONFIG"):
+        monkeypatch.delenv(name, raising=False)
+    settings = Settings.load()
+    assert (settings.home, settings.config) == (tmp_path / "data", tmp_path / "config")
+    assert settings.version == "of the project"
+    assert Settings.load(home=Path("mine")).home == Path("mine")
+    monkeypatch.setenv("PITCHEY_HOME", "/somewhere")
+    assert Settings.load().home == Path("/somewhere")
+
+
 def test_credentials_for_a_bucket(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PITCHEY_LAKE", "s3://bucket/lake")
     monkeypatch.setenv("PITCHEY_S3_ENDPOINT", "http://127.0.0.1:5000")
