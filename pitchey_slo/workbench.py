@@ -104,6 +104,24 @@ class Workbench:
         table = latency_quantiles(self.reader, first, last, quantiles, seconds=seconds, by=by, where=where)
         return _frame(table)
 
+    def percentile_methods(
+        self,
+        start: Moment = None,
+        end: Moment = None,
+        *,
+        quantiles: Sequence[float] = (0.5, 0.95, 0.99),
+        bucket: str | None = "1h",
+        by: str | None = None,
+        where: str | None = None,
+    ) -> pd.DataFrame:
+        """Each quantile exactly, from the 1 % sketch and as Prometheus interpolates it, with their relative errors: one
+        row per bucket, value of `by` and quantile. See `pitchey_slo.analyse.percentile_methods`."""
+        from pitchey_slo.analyse import percentile_methods
+        from pitchey_slo.slo.windows import duration_minutes
+
+        seconds = duration_minutes(bucket) * 60 if bucket else None
+        return percentile_methods(self.reader, *self.span(start, end), quantiles, seconds=seconds, by=by, where=where)
+
     def routes(self, start: Moment = None, end: Moment = None, *, where: str | None = None) -> pd.DataFrame:
         """Per method and route: weighted requests, 5xx errors, 4xx, error ratio and p95; most errors first."""
         from pitchey_slo.store.questions import routes
