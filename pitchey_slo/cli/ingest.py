@@ -96,7 +96,7 @@ def ingest(
     else:
         for summary in done:
             _tell(summary)
-    _end(done, known, json)
+    _end(done, known, json, home)
 
 
 def _one(
@@ -256,7 +256,7 @@ def _tell(summary: Summary) -> None:
         out.print(Text(f"  mend them, then: {again}"))
 
 
-def _end(done: list[Summary], table: Table, quiet: bool) -> None:
+def _end(done: list[Summary], table: Table, quiet: bool, home: Path | None) -> None:
     """How to go on; or a CollectError when nothing could be read at all."""
     rows = sum(s.rows for s in done)
     if not rows and any(s.error or s.lines for s in done):
@@ -267,6 +267,7 @@ def _end(done: list[Summary], table: Table, quiet: bool) -> None:
     if table.name == "requests":
         if not any(s.with_duration for s in done):
             out.print(Text('note: no row carries a duration, so latency SLOs will say "no data"', style="yellow"))
-        out.print("next: pitchey-slo slo report")
+        then = ["pitchey-slo", "slo", "report"]
     else:
-        out.print(f"next: pitchey-slo sql 'select * from {table.name} limit 10'")
+        then = ["pitchey-slo", "sql", f"select * from {table.name} limit 10"]
+    out.print(Text("next: " + shlex.join([*then, *(["--home", str(home)] if home else [])])))

@@ -85,7 +85,9 @@ def report(
         return
     _print(_table(reports, wide=_width() >= 140))
     worst = [r for r in reports if r.state in ("exhausted", "at_risk")]
-    _print(*(f"- {r.sentence()}" for r in worst[:5]), *([""] if worst else []), _foot(reports[0]))
+    # what needs words: trouble, and a window that the data do not fill; whoever asks by name gets all of it
+    told = reports if name else worst[:5] or [r for r in reports if r.coverage.data_starts_late][:1]
+    _print(*(f"- {r.sentence()}" for r in told), *([""] if told else []), _foot(reports[0]))
 
 
 def by_budget(reports: Sequence[SloReport]) -> list[SloReport]:

@@ -140,7 +140,7 @@ _ROTATED: Final = re.compile(r"(?:\.(?:gz|zst|\d{1,4}|\d{4}-?\d\d-?\d\d)|-\d{4}-
 
 def source_name(path: Path) -> str:
     """`file:/var/log/nginx/access.log` for access.log, access.log.1, access.log-20260501.gz: one log, one source."""
-    full = path.absolute()
+    full = Path(os.path.abspath(path))  # noqa: PTH100  # resolve() would also follow links: a log is what it is called
     name = _ROTATED.sub("", full.name) or full.name
     return f"file:{full.with_name(name)}"[-512:]
 
