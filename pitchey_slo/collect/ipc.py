@@ -12,6 +12,7 @@ The layout is Arrow's `format/Message.fbs`; vtable slots are counted in the orde
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
@@ -35,6 +36,11 @@ def read_stream(body: bytes, table: Table, limit: int) -> pa.Table:
     back as bytes, for `conform` to refuse row by row. Raises BodyTooLarge, CollectError, UnknownFormat (the IPC file
     format).
     """
+    return read_columns(body, lambda name: column_of(table, name), limit)
+
+
+def read_columns(body: bytes, wanted: Callable[[str], str | None], limit: int) -> pa.Table:
+    """`read_stream` for any set of columns: `wanted` turns a name in the stream into a column, or None."""
     if body.startswith(b"ARROW1"):
         raise UnknownFormat("the body is an Arrow file; send the stream format (pyarrow.ipc.new_stream)")
     try:
@@ -44,8 +50,7 @@ def read_stream(body: bytes, table: Table, limit: int) -> pa.Table:
                 raise CollectError(f"{len(reader.schema):,} columns; at most {MOST_COLUMNS:,}")
             rows = reader.read_all()
         columns = [
-            _sound(column, column_of(table, name), limit)
-            for name, column in zip(rows.column_names, rows.columns, strict=True)
+            _sound(column, wanted(name), limit) for name, column in zip(rows.column_names, rows.columns, strict=True)
         ]
     except (pa.ArrowException, struct.error, IndexError, OSError, ValueError, OverflowError) as error:
         raise CollectError(f"the body is not a sound Arrow stream: {str(error)[:200]}") from None

@@ -6,8 +6,10 @@ refusal has the one shape `{"error": {"reason", "message", "detail"}}` with a re
 what may succeed later is 408, 429 or 503, the last two with `Retry-After`, and never 500. Counts in an answer are rows
 of that delivery: `stored`, `duplicates` (the same source and event id were there before), `rejected`.
 
-No query text from people runs in this process: it owns the hot store, and one careless SELECT could stop the ingest.
-Readers use the lake (`pitchey_slo.connect()`). TLS is left to a reverse proxy.
+No SQL from people runs in this process: it owns the hot store, and one careless SELECT could stop the ingest. Readers
+use the lake (`pitchey_slo.connect()`). PromQL does run here, in threads of its own and within limits (`queries`):
+it can name series and numbers, and nothing else. `scrape.yml` in the folder of configurations makes the server
+scrape. TLS is left to a reverse proxy.
 """
 
 from pitchey_slo.web.app import create_app

@@ -9,17 +9,25 @@ from fastapi import FastAPI
 
 from pitchey_slo.settings import Settings
 from pitchey_slo.store import Store, utc_now
-from pitchey_slo.web import admin, docs, errors, events, health, tokens
+from pitchey_slo.web import admin, docs, errors, events, health, metrics, prometheus, remote_write, tokens
 from pitchey_slo.web.auth import api_routes, scope_of
 from pitchey_slo.web.edge import Edge
 from pitchey_slo.web.house import House
 from pitchey_slo.web.limits import Limits
+from pitchey_slo.web.meter import Metered
+from pitchey_slo.web.queries import QueryLimits
+from pitchey_slo.web.series import Series
 
-SECTIONS = (events, health, tokens, admin, docs)
+SECTIONS = (events, metrics, prometheus, remote_write, health, tokens, admin, docs)
 
 
 def create_app(
-    store: Store | None, settings: Settings, *, clock: Callable[[], datetime] = utc_now, limits: Limits | None = None
+    store: Store | None,
+    settings: Settings,
+    *,
+    clock: Callable[[], datetime] = utc_now,
+    limits: Limits | None = None,
+    query_limits: QueryLimits | None = None,
 ) -> FastAPI:
     """The API over `store`; None answers 503 until `app.state.house.store` is set.
 
@@ -35,10 +43,12 @@ def create_app(
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.house = House(store, settings, clock, limits or Limits())
+    app.state.series = Series(app.state.house, query_limits or QueryLimits())
     errors.install(app)
     for section in SECTIONS:
         app.include_router(section.router)
     app.add_middleware(Edge)
+    app.add_middleware(Metered)
     for route in api_routes(app):
         if scope_of(route) is None:
             raise ValueError(f"{route} says nothing about who may call it; give it **needs(scope)")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from concurrent.futures import Future
-from typing import Any
+from typing import Any, TypeVar
 
 from fastapi import APIRouter, Request, Response
 
@@ -17,12 +17,15 @@ from pitchey_slo.web.auth import needs
 from pitchey_slo.web.errors import answer
 from pitchey_slo.web.house import House, house_of
 from pitchey_slo.web.limits import read_body
+from pitchey_slo.web.series import series_of
 
 router = APIRouter(tags=["events"])
 
 #: Rejected rows listed in one answer; `rejected` and `reasons` count all.
 LISTED = 100
 KEY_LENGTH = 128
+
+T = TypeVar("T")
 
 BODY = {
     "requestBody": {
@@ -75,13 +78,16 @@ async def ingest(request: Request, table: Table) -> Response:
             house.decoders, decode_and_submit, house, request, pieces, table, key
         )
     house.rates.charge(token, batch.rows.num_rows)
-    receipt = await durable(waiting) if waiting else None
+    receipt = None
+    if waiting is not None:
+        receipt = await durable(waiting)
+    series_of(request).meter.rows(table.name, receipt, Counter(r.reason for r in batch.rejected))
     if batch.rejected and receipt is None:
         raise BadRows(f"all {len(batch.rejected)} rows were refused", detail=outcome(batch, None))
     return answer(outcome(batch, receipt))
 
 
-async def durable(waiting: Future[Receipt]) -> Receipt:
+async def durable(waiting: Future[T]) -> T:
     """The receipt, once the rows are on disk. Shielded: when the sender goes away they are written all the same."""
     return await asyncio.shield(asyncio.wrap_future(waiting))
 

@@ -26,6 +26,7 @@ from pitchey_slo.settings import Settings
 from pitchey_slo.store import Store, utc_now
 from pitchey_slo.web.app import create_app
 from pitchey_slo.web.limits import Limits
+from pitchey_slo.web.series import scrape_jobs
 
 #: Seconds that requests in progress have when the server is asked to stop.
 GRACE = 10.0
@@ -84,8 +85,9 @@ async def run(
     on_ready: Callable[[ServerInfo], None],
 ) -> None:
     """`serve` inside a running event loop, until `stop` is set."""
+    jobs = scrape_jobs(settings)
     app = create_app(None, settings, clock=clock, limits=limits)
-    house = app.state.house
+    house, series = app.state.house, app.state.series
     server = asyncio.create_task(hypercorn_serve(cast(Any, app), _config(listener, limits), shutdown_trigger=stop.wait))
     info = ServerInfo(url_of(listener), os.getpid(), house.guard.make_local(), house.started_at)
     try:
@@ -93,12 +95,14 @@ async def run(
         house.store, _ = await asyncio.gather(
             asyncio.to_thread(Store.open, settings, clock=clock), asyncio.to_thread(warm_up)
         )
+        series.start(jobs)
         info.write(settings.home)
         on_ready(info)
         await asyncio.shield(server)
     finally:
         stop.set()
         await server
+        await asyncio.to_thread(series.close)
         house.decoders.shutdown()
         if house.store is not None:
             info.remove(settings.home)

@@ -18,7 +18,7 @@ from pitchey_slo.web.auth import api_routes, scope_of
 from .conftest import Running, running
 from .test_events import EVENTS, refused
 
-PUBLIC = {"/api/health/live", "/api/health/ready", "/openapi.json", "/docs"}
+PUBLIC = {"/api/health/live", "/api/health/ready", "/openapi.json", "/docs", "/-/healthy"}
 
 
 def routes() -> list:
