@@ -12,6 +12,7 @@ import os
 import random
 import time
 import uuid
+from concurrent.futures import Future
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -27,7 +28,8 @@ from pitchey_slo.names import SERVER_FILE
 if TYPE_CHECKING:
     import httpx
 
-    from pitchey_slo.store import Receipt, Removed
+    from pitchey_slo.series import SampleBatch
+    from pitchey_slo.store import Receipt, Removed, SampleReceipt
 
 #: Bytes of one request, at most: a fraction of the server's default limit, so that several senders share its memory.
 REQUEST_BYTES = 16 << 20
@@ -139,6 +141,25 @@ class HttpDoor:
             receipt = self._send(table, part, str(uuid.uuid4()))
             stored, duplicates, seq = stored + receipt.stored, duplicates + receipt.duplicates, receipt.commit_seq
         return Receipt(stored, duplicates, seq)
+
+    def samples(self, batch: SampleBatch, *, backfill: bool = False) -> Future[SampleReceipt]:
+        """As `Store.samples`; the future is done when it is returned. Of what was refused the first few are told, by
+        message, and `series` is 0."""
+        from pitchey_slo.collect.prometheus.sample_rows import encode_samples
+        from pitchey_slo.series import RefusedSample
+        from pitchey_slo.store import SampleReceipt
+
+        path = f"/api/monitoring/metrics?backfill={'true' if backfill else 'false'}"
+        try:
+            told = self._exchange("POST", path, encode_samples(batch), {"Content-Type": ARROW})
+        except BadRows as error:
+            told = error.detail
+        refused = [RefusedSample(0, r["reason"], f"{r['series']}: {r['message']}") for r in told["samples"]]
+        done: Future[SampleReceipt] = Future()
+        done.set_result(
+            SampleReceipt(told["stored"], told["duplicates"], refused, told["reasons"], told["commit_seq"] or 0)
+        )
+        return done
 
     def flush(self) -> None:
         """Everything acknowledged so far to the lake."""

@@ -6,6 +6,7 @@ Commands and notebooks append rows without knowing which of the two it is.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
@@ -14,7 +15,8 @@ from pitchey_slo.settings import Settings
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from pitchey_slo.store import Receipt
+    from pitchey_slo.series import SampleBatch
+    from pitchey_slo.store import Receipt, SampleReceipt
 
 
 class Door(Protocol):
@@ -22,6 +24,10 @@ class Door(Protocol):
 
     def append(self, table: str, rows: pa.Table) -> Receipt:
         """Store rows that conform to the table's schema; returns when they are durable."""
+        ...
+
+    def samples(self, batch: SampleBatch, *, backfill: bool = False) -> Future[SampleReceipt]:
+        """Store time series samples; the future resolves when they are durable."""
         ...
 
 

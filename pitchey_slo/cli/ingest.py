@@ -45,6 +45,7 @@ class Summary:
 
     file: str
     source: str
+    kind: str = "rows"
     lines: int = 0
     rows: int = 0
     stored: int = 0
@@ -67,9 +68,12 @@ class Summary:
 
 
 def ingest(
-    files: Annotated[list[Path], typer.Argument(help="access logs, JSON lines, CSV or Parquet; .gz and .zst too")],
+    files: Annotated[
+        list[Path], typer.Argument(help="access logs, JSON lines, CSV, Parquet, OpenMetrics; .gz, .zst too")
+    ],
     format: Annotated[  # noqa: A002  # the word people type
-        str | None, typer.Option(help="access, jsonl, csv or parquet; found by looking inside when not given")
+        str | None,
+        typer.Option(help="access, jsonl, csv, parquet, openmetrics; found by looking inside when not given"),
     ] = None,
     table: Annotated[str, typer.Option(help="table the rows go to: " + ", ".join(TABLES))] = "requests",
     source: Annotated[str | None, typer.Option(help="name of the rows' source; file:<path> when not given")] = None,
@@ -80,6 +84,7 @@ def ingest(
 
     Exit code 0 also when lines were refused, 1 when nothing could be read at all.
     """
+    from pitchey_slo.cli.ingest_samples import is_samples, load_samples
     from pitchey_slo.door import open_door  # here, since it brings the database
 
     if table not in TABLES:
@@ -90,7 +95,10 @@ def ingest(
     with open_door(settings) as door, _progress(quiet=json) as bar:
         for path in files:
             task = bar.add_task(path.name, total=None, speed="")
-            done.append(_one(path, known, format, source, settings.home, door, bar, task))
+            if is_samples(path, format):
+                done.append(load_samples(path, door, bar, task))
+            else:
+                done.append(_one(path, known, format, source, settings.home, door, bar, task))
     if json:
         out.print_json(orjson.dumps(_total(done), default=str).decode())
     else:
@@ -236,9 +244,10 @@ def _tell(summary: Summary) -> None:
         return
     again = f", {summary.duplicates:,} were there already" if summary.duplicates else ""
     speed = f"{summary.lines / max(summary.seconds, 1e-9):,.0f} rows/s"
+    what = "lines" if summary.kind == "rows" else "samples"
     out.print(
         Text(
-            f"{summary.file}: {summary.lines:,} lines, {summary.stored:,} stored{again}, {summary.rejected:,} refused "
+            f"{summary.file}: {summary.lines:,} {what}, {summary.stored:,} stored{again}, {summary.rejected:,} refused "
         )
         + Text(f"({summary.seconds:.1f} s, {speed}; source {summary.source})", style="dim")
     )
@@ -263,6 +272,9 @@ def _end(done: list[Summary], table: Table, quiet: bool, home: Path | None) -> N
         problems = [s.error or f"{s.file}: all {s.lines:,} lines were refused" for s in done if s.error or s.lines]
         raise CollectError("nothing could be read: " + "; ".join(problems))
     if quiet or not rows:
+        return
+    if all(s.kind == "samples" for s in done):
+        out.print("next: pitchey-slo query 'up'")
         return
     if table.name == "requests":
         if not any(s.with_duration for s in done):

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import orjson
 import pytest
 
+from pitchey_slo.cli import main
 from pitchey_slo.collect.prometheus.sample_rows import decode_samples, encode_samples
 from pitchey_slo.collect.prometheus.text import TextParser
 from pitchey_slo.errors import CollectError
@@ -180,3 +182,19 @@ def test_old_values_are_not_current(client: httpx.Client) -> None:
     load(client, batch(({"__name__": "fresh"}, [now - 60_000], [1]), ({"__name__": "gone"}, [now - 301_000], [1])))
     text = exposed(client)
     assert "fresh 1\n" in text and "gone" not in text
+
+
+def test_a_file_of_history_goes_through_the_server(
+    server: Running, client: httpx.Client, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "jobs.om"
+    lines = [f"jobs {i} {S0 + 15 * i}" for i in range(40)]
+    file.write_text("\n".join(["# TYPE jobs gauge", *lines, "# EOF", ""]))
+    for stored, duplicates in ((40, 0), (0, 40)):
+        with pytest.raises(SystemExit) as ended:
+            main(["ingest", str(file), "--json", "--home", str(server.settings.home)])
+        assert not ended.value.code
+        told = orjson.loads(capsys.readouterr().out)
+        assert (told["stored"], told["duplicates"]) == (stored, duplicates)
+    found = client.get("/api/v1/query", params={"query": "sum_over_time(jobs[1h])", "time": S0 + 600}).json()
+    assert found["data"]["result"][0]["value"][1] == "780"
