@@ -17,7 +17,8 @@ from pitchey_slo.promql.evaluate import evaluate, instant
 from pitchey_slo.promql.parse import parse
 from pitchey_slo.promql.plan import Limits
 from pitchey_slo.promql.result import Result
-from pitchey_slo.promql.scan import STALE, MemoryScan, Scan, SeriesBlock
+from pitchey_slo.promql.scan import MemoryScan, Scan, SeriesBlock
 from pitchey_slo.promql.tree import Matcher
+from pitchey_slo.series import STALE
 
 __all__ = ["STALE", "Limits", "Matcher", "MemoryScan", "Result", "Scan", "SeriesBlock", "evaluate", "instant", "parse"]

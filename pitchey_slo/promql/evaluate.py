@@ -23,9 +23,10 @@ from pitchey_slo.promql.parse import parse, too_deep
 from pitchey_slo.promql.plan import Fetch, Limits, Query, plan
 from pitchey_slo.promql.positions import fail, line_and_column
 from pitchey_slo.promql.result import Result, finished, raw
-from pitchey_slo.promql.scan import STALE_BITS, Bools, Floats, Scan, SeriesBlock, select_any
+from pitchey_slo.promql.scan import Bools, Floats, Scan, SeriesBlock, select_any
 from pitchey_slo.promql.values import Grid, SameLabels, Scalar, Value, Vector, drop_names
 from pitchey_slo.promql.windows import Kernel, Part, Windows
+from pitchey_slo.series import STALE_BITS
 
 MINUTE = 60_000
 DEFAULT_LIMITS = Limits()

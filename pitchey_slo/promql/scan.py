@@ -20,14 +20,11 @@ from pitchey_slo.errors import QueryError
 from pitchey_slo.promql import labels as lb
 from pitchey_slo.promql.labels import Labels
 from pitchey_slo.promql.tree import Matcher
+from pitchey_slo.series import STALE_BITS
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
-
-#: The bits of the NaN that says "this series ends here" (Prometheus model/value/value.go).
-STALE_BITS = 0x7FF0000000000002
-STALE: float = np.array([STALE_BITS], dtype=np.int64).view(np.float64)[0]
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ import pytest
 
 from pitchey_slo.promql import STALE, Matcher, MemoryScan, evaluate, instant
 from pitchey_slo.promql.functions import FUNCTIONS
-from pitchey_slo.promql.scan import STALE_BITS, block_of
+from pitchey_slo.promql.scan import block_of
+from pitchey_slo.series import STALE_BITS
 
 
 @pytest.fixture
