@@ -99,7 +99,8 @@ def _histogram(counts: pd.DataFrame, keys: list[str], quantiles: list[float]) ->
     index = {key: i for i, key in enumerate(groups.apply(tuple, axis=1))} if keys else {(): 0}
     rows = np.array([index[key] for key in place], dtype=np.int64)
     cell = rows * len(bounds) + np.searchsorted(bounds, counts["le"].to_numpy())
-    weights = np.bincount(cell, counts["weight"].to_numpy(dtype=float), len(groups) * len(bounds))
-    weights = weights.reshape(len(groups), len(bounds))
+    flat: Floats = np.zeros(len(groups) * len(bounds))
+    flat += np.bincount(cell, counts["weight"].to_numpy(dtype=float), len(flat))
+    weights = flat.reshape(len(groups), len(bounds))
     parts = [groups.assign(quantile=float(q), histogram=1_000 * interpolated(weights, q)) for q in quantiles]
     return pd.concat(parts, ignore_index=True)
