@@ -5,6 +5,7 @@
     wb.sql("SELECT route, count(*) FROM requests GROUP BY ALL")
     wb.slo("api-availability").report("28d")
     wb.percentiles(bucket="1h")
+    wb.promql("sum by (route) (rate(pitchey_http_requests_total[5m]))", start="2026-03-01")
 
 It reads the lake, live, from any process, and holds no lock. Writing (labels) goes through the server when one runs.
 Times are UTC; `end` "" or None means the minute after the newest row, so that a report on old data speaks of that data.
@@ -12,6 +13,7 @@ Times are UTC; `end` "" or None means the minute after the newest row, so that a
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     import duckdb
     import pandas as pd
 
+    from pitchey_slo.promql import Result
+    from pitchey_slo.promql.lake_scan import LakeScan
     from pitchey_slo.slo import SloReport
     from pitchey_slo.slo.model import Slo
 
@@ -45,6 +49,7 @@ class Workbench:
 
         self.settings = settings
         self.reader = LakeReader(settings.lake_uri, settings.storage_options, settings.memory_limit)
+        self._scan: LakeScan | None = None  # made when PromQL is first asked
 
     def __repr__(self) -> str:
         newest = self.watermark()
@@ -121,6 +126,38 @@ class Workbench:
 
         seconds = duration_minutes(bucket) * 60 if bucket else None
         return percentile_methods(self.reader, *self.span(start, end), quantiles, seconds=seconds, by=by, where=where)
+
+    def promql(
+        self, expr: str, start: Moment = None, end: Moment = None, step: str | float | None = None
+    ) -> pd.DataFrame:
+        """A PromQL expression over samples and the series of events: index UTC time, one column per series.
+
+        With `start` at every `step` ("15s", "5m" or seconds; about 250 points when left out) up to `end`; without it at
+        one moment, `end`. A missing value is NaN. Raises QueryError that shows the expression, with a caret where the
+        place is known."""
+        result = self.promql_result(expr, start, end, step)
+        frame = result.to_pandas()
+        if len(result) == 1 and not result.labels[0]:
+            frame.columns = [expr]  # a lone `{}` says nothing
+        return frame
+
+    def promql_result(
+        self, expr: str, start: Moment = None, end: Moment = None, step: str | float | None = None
+    ) -> Result:
+        """`promql` as arrays and labels, with warnings."""
+        from pitchey_slo.promql import evaluate, instant
+        from pitchey_slo.promql.lake_scan import LakeScan
+
+        if self._scan is None:
+            self._scan = LakeScan(self.reader)
+        last = parse_time(end, "end") or self._newest_minute("requests", "business_events", "samples")
+        first = parse_time(start, "start")
+        if first is None:
+            return instant(expr, self._scan, milliseconds(last))
+        if first > last:
+            raise QueryError(f"start {first} is after end {last}")
+        every = step_ms(step) if step else max(1, round((last - first).total_seconds() / 250 / 15)) * 15_000
+        return evaluate(expr, self._scan, milliseconds(first), milliseconds(last), every)
 
     def routes(self, start: Moment = None, end: Moment = None, *, where: str | None = None) -> pd.DataFrame:
         """Per method and route: weighted requests, 5xx errors, 4xx, error ratio and p95; most errors first."""
@@ -227,8 +264,9 @@ class Workbench:
             raise QueryError(f"start {first} is not before end {last}")
         return first, last
 
-    def _newest_minute(self) -> datetime:
-        newest = self.watermark() or datetime.now(UTC)
+    def _newest_minute(self, *tables: str) -> datetime:
+        found = [t for table in tables or ("requests",) if (t := self.reader.watermark(table)) is not None]
+        newest = max(found, default=datetime.now(UTC))
         return newest.replace(second=0, microsecond=0) + timedelta(minutes=1)
 
     def _evaluate(self, slos: Sequence[Slo], window: str, end: Moment) -> tuple[SloReport, ...]:
@@ -253,6 +291,29 @@ class SloView:
     def report(self, window: str = "", end: Moment = None) -> tuple[SloReport, ...]:
         """One finding per objective and window (the spec's windows, or `window` alone)."""
         return self._workbench._evaluate([self.spec], window, end)
+
+
+def milliseconds(moment: datetime) -> int:
+    """Since 1970."""
+    return round(moment.timestamp() * 1000)
+
+
+def step_ms(step: str | float) -> int:
+    """A step in seconds, or as "15s", "1m30s" or "1d", in milliseconds. Raises QueryError for anything else.
+
+    >>> step_ms("1m30s"), step_ms(0.5)
+    (90000, 500)
+    """
+    units = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
+    text = str(step).strip()
+    found = re.findall(r"(\d+)(ms|[smhdw])", text)
+    try:
+        total = round(float(text) * 1000) if not found else sum(int(n) * units[unit] for n, unit in found)
+    except (ValueError, OverflowError):
+        total = 0
+    if total <= 0 or (found and "".join(n + unit for n, unit in found) != text):
+        raise QueryError(f"step: {text!r} is no positive duration; write 60, 15s, 5m or 1h")
+    return total
 
 
 def parse_time(moment: Moment, name: str) -> datetime | None:

@@ -23,6 +23,7 @@ COMMANDS = {
     "serve": ("serve", "serve"),
     "ingest": ("ingest", "ingest"),
     "sql": ("sql", "sql"),
+    "query": ("query", "query"),
     "retention": ("keep", "retention"),
     "backup": ("keep", "backup"),
     "restore": ("keep", "restore"),
