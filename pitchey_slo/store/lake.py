@@ -101,9 +101,8 @@ class Lake:
     def compact(self, name: str, *, at_least: int = SMALL_FILES) -> int:
         """Merge the small files of the day that has most of them; returns how many files went into it (0: nothing to
         do). Rollups of days that are over are added up, one day at a time."""
+        merged = self._merge_past_day(name) if name in ROLLED else 0
         table = self.table(name)
-        if name in ROLLED and (merged := self._merge_past_day(name)):
-            return merged
         actions = pa.table(table.get_add_actions(flatten=True))
         if "partition.day" not in actions.column_names:
             return 0
@@ -114,11 +113,11 @@ class Lake:
         )
         day, files = small.most_common(1)[0] if small else ("", 0)
         if files < at_least:
-            return 0
+            return merged
         table.optimize.compact(
             partition_filters=[("day", "=", day)], target_size=TARGET_BYTES, writer_properties=_WRITER
         )
-        return files
+        return merged + files
 
     def sort_past_day(self, name: str, now: datetime) -> str | None:
         """Rewrite the oldest day that is over by an hour and not yet sorted (or has got late rows since) in the table's
