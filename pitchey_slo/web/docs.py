@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
 from typing import Any
 
@@ -56,7 +57,7 @@ def page(doc: dict[str, Any]) -> str:
         [
             f"<!doctype html><html lang=en><meta charset=utf-8><title>{escape(doc['info']['title'])} API</title>",
             f"<meta name=viewport content='width=device-width'><style>{STYLE}</style>",
-            f"<h1>{escape(doc['info']['title'])} API</h1><p>{escape(doc['info']['description'])}</p>",
+            f"<h1>{escape(doc['info']['title'])} API</h1><p>{_prose(doc['info']['description'])}</p>",
             "<p>The same for machines: <a href=/openapi.json>openapi.json</a></p>",
             *operations,
             "<h2>Scopes</h2>",
@@ -77,13 +78,18 @@ def operation(method: str, path: str, what: dict[str, Any]) -> str:
         [
             f"<h2><b class=m>{method.upper()}</b> <code>{escape(path)}</code> ",
             f"<span class=s>scope {escape(what.get('x-scope', '?'))}</span></h2>",
-            f"<p>{escape(what.get('description', ''))}</p>",
-            f"<p>{escape(body.get('description', ''))} <span class=s>{escape(kinds)}</span></p>" if body else "",
+            f"<p>{_prose(what.get('description', ''))}</p>",
+            f"<p>{_prose(body.get('description', ''))} <span class=s>{escape(kinds)}</span></p>" if body else "",
             table({name: field.get("description", "") for name, field in fields.items()}) if fields else "",
         ]
     )
 
 
 def table(rows: dict[str, str]) -> str:
-    cells = (f"<tr><td><code>{escape(k)}</code><td>{escape(v)}" for k, v in rows.items())
+    cells = (f"<tr><td><code>{escape(k)}</code><td>{_prose(v)}" for k, v in rows.items())
     return f"<table>{''.join(cells)}</table>"
+
+
+def _prose(text: str) -> str:
+    """Safe HTML of a sentence; what stands between backticks becomes code."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
