@@ -137,7 +137,7 @@ async def get_metrics(request: Request) -> Response:
     """The newest value of every series of the last five minutes, series made from events and the workbench's own among
     them; as Prometheus text, OpenMetrics or JSON (`Accept`). `match[]` chooses series."""
     house, series = house_of(request), series_of(request)
-    given = await Given.read(request)
+    given = await _read(request)
     now, kind = given.now_ms, negotiate(request.headers.get("accept"))
     store = house.opened()
     try:

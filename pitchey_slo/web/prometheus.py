@@ -6,6 +6,7 @@ token, no such path) is answered in this house's own shape.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable, Sequence
@@ -14,7 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 from fastapi import APIRouter, Request, Response
 
 from pitchey_slo.errors import PitcheyError
-from pitchey_slo.promql import parse, tree
+from pitchey_slo.promql import Result, parse, tree
 from pitchey_slo.series import Labels, Metadata
 from pitchey_slo.web.auth import needs
 from pitchey_slo.web.errors import headers_of
@@ -28,6 +29,8 @@ log = logging.getLogger(__name__)
 #: The Prometheus whose language and API are spoken here; Grafana reads it to know what it may ask.
 SPEAKS = "3.5.0"
 TRUNCATED = "results truncated due to limit"
+#: Points that are written so quickly that a thread is not worth it.
+QUICK = 5_000
 
 Handler = Callable[[Request, Given], Awaitable[bytes]]
 
@@ -73,7 +76,14 @@ async def query(request: Request, given: Given) -> bytes:
     result = await series_of(request).queries.instant(given.query(), at, seconds=seconds, lookback=lookback)
     cut = 0 < limit < len(result) and result.kind != "scalar"
     warnings = (*result.warnings, TRUNCATED) if cut else result.warnings
-    return envelope(result_text(result, limit), warnings, result.infos)
+    return envelope(await written(result, limit), warnings, result.infos)
+
+
+async def written(result: Result, limit: int) -> str:
+    """The result as text, written in a thread when that takes long."""
+    if result.values.size < QUICK:
+        return result_text(result, limit)
+    return await asyncio.to_thread(result_text, result, limit)
 
 
 @route("/api/v1/query_range", "GET", "POST")
@@ -102,7 +112,7 @@ async def query_range(request: Request, given: Given) -> bytes:
         raise invalid("query", f'invalid expression type "{kind}" for range query, must be Scalar or instant Vector')
     result = await queries.range(expr, start, end, step, seconds=seconds, lookback=lookback)
     warnings = (*result.warnings, TRUNCATED) if 0 < limit < len(result) else result.warnings
-    return envelope(result_text(result, limit), warnings, result.infos)
+    return envelope(await written(result, limit), warnings, result.infos)
 
 
 def evaluation(given: Given) -> tuple[float | None, int | None]:
@@ -120,20 +130,23 @@ async def series(request: Request, given: Given) -> bytes:
     """Label sets of the series that any `match[]` selects: `start`, `end`, `limit`."""
     if not given.all("match[]"):
         raise Refused("bad_data", "no match[] parameter provided")
-    return cut(given, [dict(labels) for labels in await found(request, given)])
+    known = await found(request, given)
+    return await asyncio.to_thread(lambda: cut(given, [dict(each) for each in known]))
 
 
 @route("/api/v1/labels", "GET", "POST")
 async def labels(request: Request, given: Given) -> bytes:
     """Names of labels, of all series or of those that `match[]` selects: `start`, `end`, `limit`."""
-    return cut(given, sorted({name for each in await found(request, given) for name, _ in each}))
+    known = await found(request, given)
+    return await asyncio.to_thread(lambda: cut(given, sorted({name for each in known for name, _ in each})))
 
 
 @route("/api/v1/label/{name}/values", "GET")
 async def label_values(request: Request, given: Given) -> bytes:
     """Values of one label: `match[]`, `start`, `end`, `limit`. A name may be escaped as `U__my_2e_name`."""
     name = unescaped(request.path_params["name"])
-    return cut(given, sorted({value for each in await found(request, given) for key, value in each if key == name}))
+    known = await found(request, given)
+    return await asyncio.to_thread(lambda: cut(given, sorted({v for each in known for key, v in each if key == name})))
 
 
 async def found(request: Request, given: Given) -> list[Labels]:

@@ -27,11 +27,13 @@ T = TypeVar("T")
 @dataclass(frozen=True)
 class QueryLimits:
     """What one query may take. `points`: steps of a range query; `samples` it reads; `cells`: series times steps of its
-    widest part (9 bytes each, several at a time); `concurrent` queries run while `waiting` others wait."""
+    widest part (9 bytes each, several at a time); `answer`: points of the result; `concurrent` queries run while
+    `waiting` others wait."""
 
     points: int = 11_000
     samples: int = 50_000_000
     cells: int = 30_000_000
+    answer: int = 5_000_000
     seconds: float = 120.0
     concurrent: int = 2
     waiting: int = 32
@@ -130,13 +132,18 @@ class Queries:
                 raise Refused("execution", f"a subquery has {widest:,} steps; take a longer step", 422)
             limits = Limits(None, self.limits.cells // max(widest, 1), self.limits.samples, left)
             try:
-                return ask(Bounded(self._source()), limits)
+                result = ask(Bounded(self._source()), limits)
             except QueryError as error:
                 if time.monotonic() - started >= left:
                     raise Refused("timeout", "query timed out in expression evaluation", 503) from None
                 raise Refused("execution", problem_of(error), 422) from None
             except MemoryError:
                 raise Refused("execution", "the query needs more memory than there is", 422) from None
+            points = int(result.present.sum())
+            if points > self.limits.answer:
+                problem = f"the result has {points:,} points, the limit is {self.limits.answer:,}; aggregate"
+                raise Refused("execution", problem, 422)
+            return result
 
         return await self.run(work, seconds)
 

@@ -13,7 +13,7 @@ import pytest
 from pitchey_slo.cli import main
 from pitchey_slo.collect.prometheus.sample_rows import decode_samples, encode_samples
 from pitchey_slo.collect.prometheus.text import TextParser
-from pitchey_slo.errors import CollectError
+from pitchey_slo.errors import CollectError, ConfigError
 
 from .conftest import Running, event, running
 from .series_made import ARROW, METRICS, S0, T0, batch, history, load
@@ -198,3 +198,12 @@ def test_a_file_of_history_goes_through_the_server(
         assert (told["stored"], told["duplicates"]) == (stored, duplicates)
     found = client.get("/api/v1/query", params={"query": "sum_over_time(jobs[1h])", "time": S0 + 600}).json()
     assert found["data"]["result"][0]["value"][1] == "780"
+
+
+def test_a_wrong_scrape_file_stops_the_start(tmp_path: Path) -> None:
+    (tmp_path / "scrape.yml").write_text("scrape_configs:\n  - job_name: a\n    scrape_intervall: 5s\n")
+    with (
+        pytest.raises(ConfigError, match=r"scrape.yml:3: .*scrape_intervall"),
+        running(tmp_path / "home", config=tmp_path),
+    ):
+        pass

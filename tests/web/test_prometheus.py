@@ -229,12 +229,14 @@ def test_infos_come_beside_the_data(ask: httpx.Client) -> None:
 
 
 def test_a_query_has_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pitchey_slo.web.app.QueryLimits", lambda: QueryLimits(samples=100, cells=1000, seconds=5))
+    small = QueryLimits(samples=500, cells=1000, answer=100, seconds=5)
+    monkeypatch.setattr("pitchey_slo.web.app.QueryLimits", lambda: small)
     with running(tmp_path) as server, server.client(server.info.token) as client:
         load(client, history())
-        assert "samples" in refused(client, 422, "execution", "query", query="http_requests_total[1h]", time=S0 + 3600)
+        assert "samples" in refused(client, 422, "execution", "query", query='{job="api"}[1h]', time=S0 + 3600)
         params = {"query": "http_requests_total", "start": S0, "end": S0 + 300, "step": "0.5"}
         assert "series" in refused(client, 422, "execution", "query_range", **params)
+        assert "aggregate" in refused(client, 422, "execution", "query", query="up[1h]", time=S0 + 3600)
         deep = "max_over_time(vector(1)[1h:1s])"
         assert "steps" in refused(client, 422, "execution", "query", query=deep, time=S0)
 
