@@ -29,7 +29,7 @@ class Loaded:
     def __init__(self) -> None:
         self.made: dict[str, SeriesBlock] = {}
 
-    def select(self, matchers: Sequence[Matcher], *_range: int) -> SeriesBlock:
+    def select(self, matchers: Sequence[Matcher], *_range: int, needs: object = None) -> SeriesBlock:
         return self.made[next(m.value for m in matchers if m.name == "__name__")]
 
 

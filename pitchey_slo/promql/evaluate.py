@@ -19,6 +19,7 @@ from pitchey_slo.promql import labels as lb
 from pitchey_slo.promql import matching, operators, tree
 from pitchey_slo.promql.aggregate import aggregate
 from pitchey_slo.promql.functions import FUNCTIONS
+from pitchey_slo.promql.needs import needs_of, together
 from pitchey_slo.promql.parse import parse, too_deep
 from pitchey_slo.promql.plan import Fetch, Limits, Query, plan
 from pitchey_slo.promql.positions import fail, line_and_column
@@ -83,6 +84,7 @@ class Evaluation:
         self.warnings: dict[str, None] = {}  # an ordered set
         self.infos: dict[str, None] = {}
         self.blocks: dict[tree.Selector, SeriesBlock] = {}
+        self.needs = needs_of(root)
         samples = 0
         for fetch in plan(root, query):
             self.check()
@@ -93,7 +95,8 @@ class Evaluation:
 
     def fetch(self, scan: Scan, fetch: Fetch) -> SeriesBlock:
         first = fetch.selectors[0]
-        return self.guard(lambda: select_any(scan, first.alternatives, fetch.start_ms, fetch.end_ms), first)
+        needs = together(self.needs[selector] for selector in fetch.selectors)
+        return self.guard(lambda: select_any(scan, first.alternatives, fetch.start_ms, fetch.end_ms, needs), first)
 
     def result(self, kind: str) -> Result:
         try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -57,8 +57,14 @@ class SeriesBlock:
 class Scan(Protocol):
     """The seam to the store: one verb."""
 
-    def select(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> SeriesBlock:
-        """Series for which all matchers hold, with their samples in [start_ms, end_ms], sorted by labels."""
+    def select(
+        self, matchers: Sequence[Matcher], start_ms: int, end_ms: int, *, needs: Collection[str] | None = None
+    ) -> SeriesBlock:
+        """Series for which all matchers hold, with their samples in [start_ms, end_ms], sorted by labels.
+
+        `needs`: the only labels the caller will look at (None: all). A scan may add up series that differ in others
+        only, where that is cheaper and their samples stand at the same times; it need not.
+        """
         ...
 
 
@@ -74,11 +80,18 @@ def block_of(series: Iterable[tuple[Labels, Ints, Floats]]) -> SeriesBlock:
     )
 
 
-def select_any(scan: Scan, alternatives: Sequence[Sequence[Matcher]], start_ms: int, end_ms: int) -> SeriesBlock:
-    """The block of a selector; `{a="1" or b="2"}` has several alternatives, a series found twice counts once."""
+def select_any(
+    scan: Scan,
+    alternatives: Sequence[Sequence[Matcher]],
+    start_ms: int,
+    end_ms: int,
+    needs: Collection[str] | None = None,
+) -> SeriesBlock:
+    """The block of a selector; `{a="1" or b="2"}` has several alternatives, a series found twice counts once (so that
+    nothing may be added up before)."""
+    if len(alternatives) == 1:
+        return scan.select(alternatives[0], start_ms, end_ms, needs=needs)
     blocks = [scan.select(matchers, start_ms, end_ms) for matchers in alternatives]
-    if len(blocks) == 1:
-        return blocks[0]
     found: dict[Labels, tuple[Labels, Ints, Floats]] = {}
     for block in blocks:
         for i, labels in enumerate(block.labels):
@@ -146,7 +159,14 @@ class MemoryScan:
             times, numbers = times[last], numbers[last]
         self.series[key] = (times, numbers)
 
-    def select(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> SeriesBlock:
+    def select(
+        self,
+        matchers: Sequence[Matcher],
+        start_ms: int,
+        end_ms: int,
+        *,
+        needs: Collection[str] | None = None,  # noqa: ARG002  # the protocol's; adding up would save nothing here
+    ) -> SeriesBlock:
         known = list(self.series)
         found = []
         for i in filter_labels(matchers, known):

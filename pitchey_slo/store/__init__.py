@@ -8,7 +8,8 @@ lake lacks is in hot; what hot trimmed is in the lake; a row is counted once.
     append/submit -> writer (group commit, duplicates out) -> hot.duckdb
                      flush every 10 s -> lake/<table>/day=.../*.parquet -> LakeReader
 
-This room moves and keeps rows. It does not judge them: no SLO, rule or rollup logic lives here, and it opens no port.
+This room moves, keeps and counts rows (rollups are made at the flush). It does not judge them: no SLO and no rule lives
+here, and it opens no port.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ class Storage:
     floats: MemoryScan = field(default_factory=MemoryScan)
     native: list[Labels] = field(default_factory=list)
 
-    def select(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> SeriesBlock:
+    def select(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int, *, needs=None) -> SeriesBlock:
         if filter_labels(matchers, self.native):
             raise NotSupported("native histograms")
         return self.floats.select(matchers, start_ms, end_ms)

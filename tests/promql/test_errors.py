@@ -94,7 +94,7 @@ def test_one_read_per_selector_and_only_what_it_needs(scan: MemoryScan) -> None:
     asked: list[tuple[str, int, int]] = []
 
     class Watched:
-        def select(self, matchers: list[Matcher], start_ms: int, end_ms: int) -> SeriesBlock:
+        def select(self, matchers: list[Matcher], start_ms: int, end_ms: int, *, needs=None) -> SeriesBlock:
             asked.append((" ".join(map(str, matchers)), start_ms, end_ms))
             return scan.select(matchers, start_ms, end_ms)
 

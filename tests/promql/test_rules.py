@@ -38,7 +38,7 @@ class Made:
         matched = {name for n in root if isinstance(n, tree.Binary) and n.matching.on for name in n.matching.names}
         self.names = {"instance", *grouped, *matched} - {"__name__", "le"}
 
-    def select(self, matchers: list[Matcher], start_ms: int, end_ms: int) -> SeriesBlock:
+    def select(self, matchers: list[Matcher], start_ms: int, end_ms: int, *, needs=None) -> SeriesBlock:
         self.asked += 1
         fixed = {m.name: m.value for m in matchers if m.op == "=" and m.value}
         name = fixed.pop("__name__", "made_total")
