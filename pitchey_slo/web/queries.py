@@ -8,6 +8,7 @@ longer than its time.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +16,8 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from pitchey_slo.errors import QueryError
-from pitchey_slo.promql import Limits, Matcher, Result, Scan, SeriesBlock, evaluate, instant, parse, tree
+from pitchey_slo.promql import Limits, Matcher, Result, SeriesBlock, parse, tree
+from pitchey_slo.promql.evaluate import Evaluation
 from pitchey_slo.promql.plan import Query
 from pitchey_slo.promql.values import Grid
 from pitchey_slo.series import Labels
@@ -58,34 +60,25 @@ class Queries:
         self.limits = limits
         self._pool = ThreadPoolExecutor(limits.concurrent, thread_name_prefix="query")
         self.running = 0
+        self._closing = False
 
     def close(self) -> None:
+        """End running queries at the next point where they look at the time."""
+        self._closing = True
         self._pool.shutdown(cancel_futures=True)
+
+    def _clock(self) -> float:
+        return math.inf if self._closing else time.monotonic()
 
     async def range(
         self, expr: str, start: int, end: int, step: int, *, seconds: float | None = None, lookback: int | None = None
     ) -> Result:
         """The expression at each step; times in ms. Raises Refused."""
-        grid = Grid(start, step, (end - start) // step + 1)
-        return await self._evaluate(
-            expr,
-            grid,
-            seconds,
-            lambda source, limits: evaluate(
-                expr, source, start, end, step, limits=limits, lookback_ms=lookback or self.limits.lookback_ms
-            ),
-        )
+        return await self._evaluate("matrix", expr, Grid(start, step, (end - start) // step + 1), seconds, lookback)
 
     async def instant(self, expr: str, at: int, *, seconds: float | None = None, lookback: int | None = None) -> Result:
         """The expression at one time, in ms. Raises Refused."""
-        return await self._evaluate(
-            expr,
-            Grid(at, 1, 1),
-            seconds,
-            lambda source, limits: instant(
-                expr, source, at, limits=limits, lookback_ms=lookback or self.limits.lookback_ms
-            ),
-        )
+        return await self._evaluate("vector", expr, Grid(at, 1, 1), seconds, lookback)
 
     async def series(self, selectors: Sequence[Alternatives], start: int, end: int) -> list[Labels]:
         """Labels of the series that fulfil any of the selectors and have samples in that time; all without one."""
@@ -122,19 +115,18 @@ class Queries:
         finally:
             self.running -= 1
 
-    async def _evaluate(
-        self, expr: str, grid: Grid, seconds: float | None, ask: Callable[[Scan, Limits], Result]
-    ) -> Result:
+    async def _evaluate(self, kind: str, expr: str, grid: Grid, seconds: float | None, lookback: int | None) -> Result:
         def work(left: float) -> Result:
-            started = time.monotonic()
-            widest = widest_grid(parse(expr), Query(expr, grid))
+            started, node = self._clock(), parse(expr)
+            widest = widest_grid(node, Query(expr, grid))
             if widest > self.limits.cells:
                 raise Refused("execution", f"a subquery has {widest:,} steps; take a longer step", 422)
             limits = Limits(None, self.limits.cells // max(widest, 1), self.limits.samples, left)
+            query = Query(expr, grid, limits, lookback or self.limits.lookback_ms)
             try:
-                result = ask(Bounded(self._source()), limits)
+                result = Evaluation(query, node, Bounded(self._source()), self._clock).result(kind)
             except QueryError as error:
-                if time.monotonic() - started >= left:
+                if self._clock() - started >= left:
                     raise Refused("timeout", "query timed out in expression evaluation", 503) from None
                 raise Refused("execution", problem_of(error), 422) from None
             except MemoryError:

@@ -293,6 +293,26 @@ def test_queries_do_not_delay_deliveries(server: Running) -> None:
     assert sorted(waits)[10] < 1.0
 
 
+def test_a_long_query_does_not_delay_the_stop(tmp_path: Path) -> None:
+    expr = "+".join(["sum_over_time(rate(http_requests_total[5m])[1h:1s])"] * 200)
+    with running(tmp_path) as server:
+        with server.client(server.info.token) as client:
+            load(client, history())
+
+        def ask() -> int:
+            params = {"query": expr, "start": S0, "end": S0 + 3600, "step": 1}
+            with server.client(server.info.token) as client:
+                return client.get("/api/v1/query_range", params=params).status_code
+
+        pool = ThreadPoolExecutor(1)
+        answer = pool.submit(ask)
+        time.sleep(0.5)
+        assert not answer.done()
+        begun = time.monotonic()
+    assert time.monotonic() - begun < 20
+    pool.shutdown(cancel_futures=True)
+
+
 def test_the_store_may_be_opening(tmp_path: Path) -> None:
     import asyncio
 
