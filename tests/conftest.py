@@ -7,10 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from pitchey_slo.store import Store
 from pitchey_slo.testing import FixedClock, fresh_store
+
+# a busy machine is slow, not wrong: speed is measured in benchmarks/
+hypothesis.settings.register_profile("house", deadline=None)
+hypothesis.settings.load_profile("house")
 
 #: Real data written by others; lies beside the project, never in it, so its absence may skip anywhere.
 CONFORMANCE = Path(__file__).resolve().parents[2] / "shared" / "conformance"
