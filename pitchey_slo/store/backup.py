@@ -17,13 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import pyarrow as pa
 
 from pitchey_slo.errors import ConfigError, StoreDamaged, StoreError
 from pitchey_slo.names import HOT_FILE, LAKE_DIR
 from pitchey_slo.store.home import Home
 from pitchey_slo.store.hot import Hot
-from pitchey_slo.store.lake import Lake, is_remote, table_uri
+from pitchey_slo.store.lake import Lake, is_remote, live_files, table_uri
 from pitchey_slo.tables import HOT, STORED
 
 MANIFEST = "manifest.json"
@@ -133,7 +132,7 @@ def _copy_table(lake: Lake, name: str, target: Path) -> int:
         return int(table.version())
     root, copy = Path(table_uri(lake.uri, name)), target / name
     shutil.copytree(root / "_delta_log", copy / "_delta_log")
-    for path in pa.table(table.get_add_actions(flatten=True))["path"].to_pylist():
+    for path in live_files(table)["path"].to_pylist():
         file = copy / path
         file.parent.mkdir(parents=True, exist_ok=True)
         try:

@@ -115,7 +115,7 @@ class Lake:
         do). Rollups of days that are over are added up, one day at a time."""
         merged = self._merge_past_day(name) if name in ROLLED else 0
         table = self.table(name)
-        actions = pa.table(table.get_add_actions(flatten=True))
+        actions = live_files(table)
         if "partition.day" not in actions.column_names:
             return 0
         small = Counter(
@@ -202,6 +202,13 @@ def plain_schema(schema: pa.Schema) -> pa.Schema:
 
 def _day_number(day: str) -> int:
     return date.fromisoformat(day).toordinal()
+
+
+def live_files(table: DeltaTable) -> pa.Table:
+    """One row per file of the table's version: path, size_bytes, num_records, and `min.`, `max.`, `null_count.` per
+    column."""
+    # not pa.table(): it would import pandas first, a second and more of every command
+    return pa.RecordBatchReader.from_stream(table.get_add_actions(flatten=True)).read_all()
 
 
 def table_uri(lake_uri: str, name: str) -> str:

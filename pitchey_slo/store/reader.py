@@ -22,7 +22,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
 
 from pitchey_slo.errors import QueryError, StoreError, did_you_mean
-from pitchey_slo.store.lake import is_remote, sql_time, table_uri
+from pitchey_slo.store.lake import is_remote, live_files, sql_time, table_uri
 from pitchey_slo.store.rollups import MINUTES_VIEW
 from pitchey_slo.store.sketch import buckets_table
 from pitchey_slo.tables import STORED, STREAMS, Table
@@ -268,19 +268,26 @@ def _scan(paths: Sequence[str]) -> str:
 
 
 def _files(table: Table, delta: DeltaTable, paths: tuple[str, ...]) -> Files:
-    actions = pa.table(delta.get_add_actions(flatten=True))
+    actions = live_files(delta)
     # the two calls list files in the same order only by chance: statistics are matched by the end of the path
     order = {path: i for i, path in enumerate(actions["path"].to_pylist())}
     index = [next(order[tail] for tail in _tails(path) if tail in order) for path in paths]
-    taken = actions.take(pa.array(index, type=pa.int64()))
 
-    def stat(name: str) -> np.ndarray[Any, Any] | None:
-        return taken[name].to_numpy(zero_copy_only=False) if name in taken.column_names else None
+    def stat(name: str) -> np.ndarray[Any, np.dtype[np.float64]] | None:
+        if name not in actions.column_names:
+            return None
+        values = actions[name].to_pylist()
+        return np.array([np.nan if values[i] is None else values[i] for i in index], dtype=np.float64)
 
-    first, last = stat(f"min.{table.time}"), stat(f"max.{table.time}")
-    unknown = np.full(len(paths), np.datetime64("NaT"), dtype="datetime64[us]")
-    first = unknown if first is None else first.astype("datetime64[us]")
-    last = unknown if last is None else last.astype("datetime64[us]")
+    def moments(name: str, unknown: str) -> np.ndarray[Any, np.dtype[np.datetime64]]:
+        if name not in actions.column_names:
+            return np.full(len(paths), np.datetime64(unknown, "us"))
+        # by way of integers: to_numpy() of a time would import pandas, a second and more of every command
+        values = actions[name].cast(pa.int64()).to_pylist()
+        missing = int(np.datetime64(unknown, "us").astype(np.int64))
+        ticks = [missing if values[i] is None else values[i] for i in index]
+        return np.array(ticks, dtype=np.int64).view("datetime64[us]")
+
     low, high, nulls = stat("min.sample_interval"), stat("max.sample_interval"), stat("null_count.sample_interval")
     uniform = np.zeros(len(paths), dtype=np.bool_)
     if table.name in STREAMS and low is not None and high is not None and nulls is not None:
@@ -288,10 +295,10 @@ def _files(table: Table, delta: DeltaTable, paths: tuple[str, ...]) -> Files:
     return Files(
         version=delta.version(),
         paths=paths,
-        first=np.where(np.isnat(first), np.datetime64("1970-01-01", "us"), first),
-        last=np.where(np.isnat(last), np.datetime64("9999-01-01", "us"), last),
+        first=moments(f"min.{table.time}", "1970-01-01"),
+        last=moments(f"max.{table.time}", "9999-01-01"),
         uniform=uniform,
-        rows=int(np.sum(taken["num_records"].to_numpy(zero_copy_only=False))) if len(paths) else 0,
+        rows=sum(actions["num_records"].to_pylist()),
     )
 
 
