@@ -13,26 +13,37 @@ from collections.abc import Collection, Sequence
 import numpy as np
 import pyarrow as pa
 
+from pitchey_slo.promql.decoded import Decoded, DecodedFiles
 from pitchey_slo.promql.derived import DerivedSeries
 from pitchey_slo.promql.label_index import LabelIndex, id_array
-from pitchey_slo.promql.rows import Hot, Rows
-from pitchey_slo.promql.scan import Ints, SeriesBlock
+from pitchey_slo.promql.rows import Hot, Rows, moment
+from pitchey_slo.promql.scan import Floats, Ints, SeriesBlock
 from pitchey_slo.promql.tree import Matcher
 from pitchey_slo.series import Labels
 from pitchey_slo.store import LakeReader, Store
+from pitchey_slo.store.reader import parquet
 from pitchey_slo.tables import SAMPLES, SERIES
 
 #: Up to so many ids are written into the query, where DuckDB compares them with the bounds of each row group.
 _LISTED = 1_000
+#: Unread samples that are decoded for whatever is asked; above it, one in `_SHARE` series must be asked for.
+_LITTLE, _SHARE = 500_000, 8
+#: Pieces of series a query may be put together from; beyond it one sort of all rows is quicker.
+_MANY_CUTS = 60_000
 #: Rows per run of one series from which on runs are copied instead of rows sorted.
 _LONG_RUN = 8
+
+_COLUMNS = "series_id, epoch_ms(ts) AS ms, value"
+#: Samples of one series: its place among the chosen, times and values.
+Piece = tuple[int, Ints, Floats]
 
 
 class LakeScan:
     """`Scan` over one lake; with `hot`, over what the lake does not have yet too. For one thread."""
 
-    def __init__(self, reader: LakeReader, hot: Hot | None = None) -> None:
+    def __init__(self, reader: LakeReader, hot: Hot | None = None, kept: DecodedFiles | None = None) -> None:
         self._rows = Rows(reader, hot)
+        self._kept = kept or DecodedFiles()
         self._index = LabelIndex()
         self._lake_version = -2
         self._hot_seq = -1
@@ -66,9 +77,34 @@ class LakeScan:
         if not positions:
             return empty()
         with self._rows.snapshot([SAMPLES.name], start_ms, end_ms):
+            labels, ids = [self._index.labels[p] for p in positions], id_array(self._index, positions)
+            files = self._rows.reader.live(SAMPLES.name, moment(start_ms), moment(end_ms + 1))
+            if self._worth_keeping(files, len(ids)):
+                return together(labels, self._cut(files, positions, ids, start_ms, end_ms))
             source = self._rows.source(SAMPLES.name, start_ms, end_ms)
-            found = self._chosen(f"SELECT series_id, epoch_ms(ts) AS ms, value FROM {source}", positions)
-        return assemble([self._index.labels[p] for p in positions], id_array(self._index, positions), found)
+            return assemble(labels, ids, self._chosen(f"SELECT {_COLUMNS} FROM {source}", positions))
+
+    def _worth_keeping(self, files: list[tuple[str, int]], series: int) -> bool:
+        """Whether to answer from whole decoded files: they fit, and either are there or most of them is asked for."""
+        if self._rows.reader.remote or not self._kept.fits(sum(rows for _, rows in files)):
+            return False
+        if series * len(files) > _MANY_CUTS:
+            return False
+        unread = sum(rows for path, rows in files if path not in self._kept)
+        return unread <= _LITTLE or series * _SHARE >= len(self._index)
+
+    def _cut(
+        self, files: list[tuple[str, int]], positions: list[int], ids: Ints, start_ms: int, end_ms: int
+    ) -> list[Piece]:
+        """The samples of the chosen series: out of decoded files, and what only hot has."""
+        parts = [
+            self._kept.get(path, lambda path=path: self._rows.query(f"SELECT {_COLUMNS} FROM {parquet([path])}"))  # type: ignore[misc]  # mypy has no type for a lambda's default
+            for path, _ in files
+        ]
+        fresh = self._rows.fresh(SAMPLES.name)
+        if fresh:
+            parts.append(Decoded.of(self._chosen(f"SELECT {_COLUMNS} FROM {fresh}", positions)))
+        return [(i, part.ms[rows], part.value[rows]) for part in parts for i, rows in part.cut(ids, start_ms, end_ms)]
 
     def _chosen(self, sql: str, positions: list[int]) -> pa.Table:
         """The query, limited to the chosen series."""
@@ -110,6 +146,7 @@ class StoreScan:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._mine = threading.local()
+        self._kept = DecodedFiles()
 
     def select(
         self, matchers: Sequence[Matcher], start_ms: int, end_ms: int, *, needs: Collection[str] | None = None
@@ -125,7 +162,7 @@ class StoreScan:
             settings = self._store.settings
             reader = LakeReader(settings.lake_uri, settings.storage_options, settings.memory_limit)
             fact = self._store.query("SELECT value FROM facts WHERE name = 'store_id'")["value"][0].as_py()
-            found = self._mine.scan = LakeScan(reader, Hot(self._store.query, fact))
+            found = self._mine.scan = LakeScan(reader, Hot(self._store.query, fact), self._kept)
         return found
 
 
@@ -153,11 +190,20 @@ def assemble(labels: list[Labels], ids: Ints, rows: pa.Table) -> SeriesBlock:
     ]
     rank = np.argsort(ids)
     place = rank[np.searchsorted(ids[rank], [series[i][run.start] for i, run in runs])]
-    sorted_runs = [runs[i] for i in np.argsort(place, kind="stable").tolist()]
-    lengths = np.array([run.stop - run.start for _, run in runs])
-    counts = np.bincount(place, weights=lengths, minlength=len(ids)).astype(np.int64)
-    ts = np.concatenate([ms[i][run] for i, run in sorted_runs])
-    values = np.concatenate([value[i][run] for i, run in sorted_runs])
+    return together(labels, [(p, ms[i][run], value[i][run]) for p, (i, run) in zip(place.tolist(), runs, strict=True)])
+
+
+def together(labels: list[Labels], pieces: list[Piece]) -> SeriesBlock:
+    """One block of pieces; those of one series follow each other as they come, and are sorted only where times go
+    back. Series without a piece are left out."""
+    if not pieces:
+        return empty()
+    place = np.array([i for i, _, _ in pieces])
+    ordered = [pieces[k] for k in np.argsort(place, kind="stable").tolist()]
+    lengths = np.array([len(ms) for _, ms, _ in pieces])
+    counts = np.bincount(place, weights=lengths, minlength=len(labels)).astype(np.int64)
+    ts = np.concatenate([ms for _, ms, _ in ordered])
+    values = np.concatenate([value for _, _, value in ordered])
     some = np.flatnonzero(counts)
     offsets = np.concatenate([[0], np.cumsum(counts[some])]).astype(np.int64)
     later = ts[1:] > ts[:-1]

@@ -80,6 +80,10 @@ class Rows:
         bounds = f"{time} >= TIMESTAMPTZ '{sql_time(since)}' AND {time} < TIMESTAMPTZ '{sql_time(end)}'"
         return f"(FROM {lake} UNION ALL SELECT {columns} FROM {fresh} WHERE {bounds})"
 
+    def fresh(self, table: str) -> str | None:
+        """Name of the table of the rows that only hot has, when there are any in this snapshot."""
+        return f"fresh_{table}" if table in self._fresh else None
+
     def query(self, sql: str) -> pa.Table:
         return self.reader.query(sql)
 

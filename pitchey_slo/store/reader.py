@@ -42,7 +42,11 @@ class Files:
     first: np.ndarray[Any, np.dtype[np.datetime64]]  # (files,) smallest time, microseconds
     last: np.ndarray[Any, np.dtype[np.datetime64]]  # (files,) largest time, cut to milliseconds
     uniform: np.ndarray[Any, np.dtype[np.bool_]]  # (files,) every sample_interval is exactly 1
-    rows: int
+    counts: np.ndarray[Any, np.dtype[np.int64]]  # (files,) rows
+
+    @property
+    def rows(self) -> int:
+        return int(self.counts.sum())
 
     def between(self, start: datetime, end: datetime) -> np.ndarray[Any, np.dtype[np.bool_]]:
         return (self.last + np.timedelta64(1, "ms") >= _utc64(start)) & (self.first < _utc64(end))
@@ -98,7 +102,17 @@ class LakeReader:
             return f"(SELECT * FROM {table} WHERE {bounds})"
         files = self._files[table]
         paths = [p for p, inside in zip(files.paths, files.between(start, end), strict=True) if inside]
-        return f"(SELECT * FROM {_scan(paths)} WHERE {bounds})" if paths else f"(SELECT * FROM {table} WHERE false)"
+        return f"(SELECT * FROM {parquet(paths)} WHERE {bounds})" if paths else f"(SELECT * FROM {table} WHERE false)"
+
+    def live(self, table: str, start: datetime, end: datetime) -> list[tuple[str, int]]:
+        """(path, rows) of the files that can hold rows with start <= time < end, by their first time."""
+        self.refresh()
+        if table not in self._files:
+            return []
+        files = self._files[table]
+        inside = np.flatnonzero(files.between(start, end))
+        ordered = inside[np.argsort(files.first[inside], kind="stable")]
+        return [(files.paths[i], int(files.counts[i])) for i in ordered.tolist()]
 
     def uniform_weights(self, table: str, start: datetime, end: datetime) -> bool:
         """Whether every row of that time stands for exactly one event, as the files' statistics say."""
@@ -242,7 +256,7 @@ class LakeReader:
         paths = tuple(delta.file_uris())
         self._files[table.name] = _files(table, delta, paths)
         if not self.remote:
-            self._view(table, _scan(paths) if paths else "")
+            self._view(table, parquet(paths) if paths else "")
 
     def _view(self, table: Table, scan: str) -> None:
         columns = ", ".join(table.names)
@@ -262,7 +276,8 @@ _SQL_TYPES = {
 }
 
 
-def _scan(paths: Sequence[str]) -> str:
+def parquet(paths: Sequence[str]) -> str:
+    """SQL table expression of these files."""
     quoted = ", ".join("'" + path.removeprefix("file://").replace("'", "''") + "'" for path in paths)
     return f"read_parquet([{quoted}], hive_partitioning=false)"
 
@@ -272,6 +287,8 @@ def _files(table: Table, delta: DeltaTable, paths: tuple[str, ...]) -> Files:
     # the two calls list files in the same order only by chance: statistics are matched by the end of the path
     order = {path: i for i, path in enumerate(actions["path"].to_pylist())}
     index = [next(order[tail] for tail in _tails(path) if tail in order) for path in paths]
+
+    rows = actions["num_records"].to_pylist()
 
     def stat(name: str) -> np.ndarray[Any, np.dtype[np.float64]] | None:
         if name not in actions.column_names:
@@ -298,7 +315,7 @@ def _files(table: Table, delta: DeltaTable, paths: tuple[str, ...]) -> Files:
         first=moments(f"min.{table.time}", "1970-01-01"),
         last=moments(f"max.{table.time}", "9999-01-01"),
         uniform=uniform,
-        rows=sum(actions["num_records"].to_pylist()),
+        counts=np.array([rows[i] for i in index], dtype=np.int64),
     )
 
 

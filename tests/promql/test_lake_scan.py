@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pitchey_slo.promql import STALE, Matcher, MemoryScan, SeriesBlock
+from pitchey_slo.promql.decoded import DecodedFiles
 from pitchey_slo.promql.label_index import LabelIndex
 from pitchey_slo.promql.lake_scan import LakeScan, StoreScan
 from pitchey_slo.promql.scan import filter_labels
@@ -78,8 +79,11 @@ def test_both_stores_together_give_every_sample_once(seed: int, random: object, 
         assert scan.series(ALL, *inner) == memory.select(ALL, *inner).labels
         store.flush()
         store.compact()
-        lake = LakeScan(LakeReader(store.settings.lake_uri))
-        same(lake.select(ALL, *window), memory.select(ALL, *window))
+        for kept in (DecodedFiles(), DecodedFiles(budget=0)):  # out of decoded files, and by one query
+            lake = LakeScan(LakeReader(store.settings.lake_uri), kept=kept)
+            same(lake.select(ALL, *window), memory.select(ALL, *window))
+            for matchers in ([Matcher("i", "=", "2")], [Matcher("__name__", "=", "up"), Matcher("i", "!=", "0")]):
+                same(lake.select(matchers, *inner), memory.select(matchers, *inner))
 
 
 def test_the_time_range_includes_both_ends(store: Store) -> None:
