@@ -122,12 +122,11 @@ def _end(text: str | None) -> datetime:
 def _history(settings: Settings, console: Console, history: History) -> dict[str, Any]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from pitchey_slo.demo import simulate
+    from pitchey_slo.demo import gauges, simulate
     from pitchey_slo.door import open_door
 
-    tables = simulate(
-        seed=history.seed, days=history.days, requests=history.requests, end=datetime.fromisoformat(history.end)
-    )
+    end = datetime.fromisoformat(history.end)
+    tables = simulate(seed=history.seed, days=history.days, requests=history.requests, end=end)
     sent: Counter[str] = Counter()
     stored: Counter[str] = Counter()
     incidents: list[dict[str, Any]] = []
@@ -147,6 +146,9 @@ def _history(settings: Settings, console: Console, history: History) -> dict[str
                 incidents = rows.to_pylist()
             speed = sum(sent.values()) / (time.monotonic() - started)
             bar.update(task, completed=sent["requests"], speed=f"{speed:,.0f} rows/s")
+        batch = gauges(seed=history.seed, days=history.days, end=end)
+        sent["samples"] = len(batch)
+        stored["samples"] = door.samples(batch, backfill=True).result().stored
         bar.update(task, description="bringing the rows into the lake")
     taken = time.monotonic() - started
     replace(history, done=True).write(settings.home)

@@ -9,9 +9,10 @@ It does not model queues, retries or load: a slow database slows requests becaus
 names and hashes mean nothing. One static route is sampled: each of its rows stands for ten requests.
 """
 
+from pitchey_slo.demo.gauges import gauges
 from pitchey_slo.demo.live import live
 from pitchey_slo.demo.plan import Plan
 from pitchey_slo.demo.plan import make as make_plan
 from pitchey_slo.demo.simulate import simulate
 
-__all__ = ["Plan", "live", "make_plan", "simulate"]
+__all__ = ["Plan", "gauges", "live", "make_plan", "simulate"]

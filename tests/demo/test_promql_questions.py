@@ -13,9 +13,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import numpy as np
 import pytest
 
-from pitchey_slo.demo import simulate
+from pitchey_slo.demo import gauges, simulate
 from pitchey_slo.names import RESPONSE_TIME_BOUNDS
 from pitchey_slo.testing import FixedClock, fresh_store
 from pitchey_slo.workbench import Workbench, connect
@@ -31,6 +32,7 @@ def wb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workbench]:
     with fresh_store(home, clock=FixedClock(END)) as store:
         for name, rows in simulate(end=END, days=2, requests=60_000):
             store.append(name, rows)
+        store.samples(gauges(days=2, end=END), backfill=True).result()
     yield connect(home)
 
 
@@ -111,3 +113,39 @@ def test_by_route_over_a_day(wb: Workbench) -> None:
     }
     grown = {name: value for name, value in found.items() if value and not math.isnan(value)}
     assert grown == pytest.approx(expected)
+
+
+#: As they stand in the source document.
+FOUR = {
+    "error rate percentage": "rate(pitchey_http_errors_total[5m]) / rate(pitchey_http_requests_total[5m]) * 100",
+    "response time 95th percentile": "histogram_quantile(0.95, rate(pitchey_http_response_time_bucket[5m]))",
+    "active user count": "pitchey_active_users_5m",
+    "connection pool utilization": "pitchey_db_connections_active / pitchey_db_connections_max * 100",
+}
+
+
+@pytest.mark.parametrize("expr", FOUR.values(), ids=FOUR)
+def test_the_documents_queries_answer_as_they_stand(wb: Workbench, expr: str) -> None:
+    found = wb.promql(expr, end=MOMENTS[0])
+    assert found.shape[1] >= 1
+    assert (found.iloc[0].dropna() >= 0).all()
+
+
+def test_the_pool_is_what_was_simulated(wb: Workbench) -> None:
+    batch = gauges(days=2, end=END)
+    active = dict(zip(batch.ts[batch.series == 0].tolist(), batch.value[batch.series == 0].tolist(), strict=True))
+    for at in MOMENTS:
+        assert one(wb, FOUR["connection pool utilization"], at) == active[round(at.timestamp() * 1_000)]
+
+
+def test_the_pool_is_full_while_the_database_is_slow() -> None:
+    from pitchey_slo.demo import plan
+
+    batch = gauges(end=END)
+    ts, value = (column[batch.series == 0] for column in (batch.ts, batch.value))
+    slow = [i for i in plan.incidents(plan.make(seed=7, days=30, end=END)).to_pylist() if i["kind"] == "slow_database"]
+    assert slow
+    for incident in slow:
+        start, stop = (incident[edge].timestamp() * 1_000 for edge in ("started_at", "ended_at"))
+        assert value[(ts >= start) & (ts < stop)].mean() > 90
+    assert np.median(value) < 60
