@@ -28,6 +28,10 @@ def serve(
     given: dict[str, Any] = {"host": host, "port": port, "home": home}
     settings = Settings.load(**{name: value for name, value in given.items() if value is not None})
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    if settings.log_level != "debug":
+        logging.getLogger("httpx").setLevel(
+            logging.WARNING
+        )  # a line per scrape says nothing; failures are told elsewhere
     if not is_loopback(settings.host):
         err.print(
             f"warning: {settings.host} can be reached from other machines, and the API speaks plain HTTP; "
