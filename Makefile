@@ -28,7 +28,8 @@ $(VENV)/.installed: pyproject.toml requirements.lock
 	@touch $@
 
 demo: setup ## simulate a Pitchey, run the SLO report, serve (SERVE=0: end after the report)
-	@$(BIN)/pitchey-slo demo $(DEMO_ARGS)
+	@if grep -Eqs '"done": ?true' "$(PITCHEY_HOME)/demo.json"; then echo "the demo is in $(PITCHEY_HOME) already; make clean removes it"; \
+	else $(BIN)/pitchey-slo demo $(DEMO_ARGS); fi
 	@$(BIN)/pitchey-slo report run slo
 	@if [ "$(SERVE)" != 0 ]; then exec $(BIN)/pitchey-slo serve; fi
 
