@@ -140,13 +140,14 @@ class Settings(BaseSettings):
 
     @classmethod
     def load(cls, env_file: str | Path | None = ".env", **given: Any) -> Settings:
-        """Read the environment and `env_file`; `given` (by field name) wins over both.
+        """Read the environment and `env_file`; `given` (by field name) wins over both; None is not given.
 
         `.env` and relative folders are those of the project folder (`project_folder()`), so that a notebook finds them
         from `notebooks/`; folders that are `given` are relative to where one stands.
 
         Raises ConfigError that names the setting, what was wrong and what would work; never shows a secret's value.
         """
+        given = {name: value for name, value in given.items() if value is not None}
         root = project_folder(Path.cwd())
         env_file = root / env_file if env_file else None
         by_alias = {cls.model_fields[name].alias or name: value for name, value in given.items()}

@@ -38,7 +38,7 @@ Moment = datetime | str | None
 
 def connect(home: str | Path | None = None, *, settings: Settings | None = None) -> Workbench:
     """Open the workbench on `home` (default: PITCHEY_HOME, else ./data). Raises ConfigError for a wrong setting."""
-    return Workbench(settings or Settings.load(**({"home": Path(home)} if home else {})))
+    return Workbench(settings or Settings.load(home=home or None))
 
 
 class Workbench:

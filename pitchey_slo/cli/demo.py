@@ -74,7 +74,7 @@ def demo(
     """Fill a home with a simulated month of Pitchey, incidents labelled; or send live traffic with --live."""
     from rich.console import Console
 
-    settings = Settings.load(**({"home": home} if home else {}))
+    settings = Settings.load(home=home)
     console = Console(stderr=json)
     if live is not None:
         told = _live(settings, console, rate=live, seed=seed, seconds=seconds)

@@ -89,7 +89,7 @@ def ingest(
 
     if table not in TABLES:
         raise CollectError(f"no table {table!r}; {did_you_mean(table, TABLES) or 'tables: ' + ', '.join(TABLES)}")
-    settings = Settings.load(**{"home": home} if home else {})
+    settings = Settings.load(home=home)
     known = TABLES[table]
     done: list[Summary] = []
     with open_door(settings) as door, _progress(quiet=json) as bar:

@@ -15,10 +15,6 @@ Home = Annotated[Path | None, typer.Option(help="folder of the store")]
 Json = Annotated[bool, typer.Option("--json", help="for machines")]
 
 
-def _settings(home: Path | None) -> Settings:
-    return Settings.load(**({"home": home} if home else {}))
-
-
 def _say(text: str) -> None:
     typer.echo(text)
 
@@ -32,7 +28,7 @@ def retention(
     from pitchey_slo.client import HttpDoor, find_server
     from pitchey_slo.store import Store
 
-    settings = _settings(home)
+    settings = Settings.load(home=home)
     server = find_server(settings.home)
     if server is not None:
         with HttpDoor(server) as door:
@@ -58,7 +54,7 @@ def backup(
     from pitchey_slo.client import HttpDoor, find_server
     from pitchey_slo.store import Store
 
-    settings = _settings(home)
+    settings = Settings.load(home=home)
     server = find_server(settings.home)
     if server is not None:
         with HttpDoor(server) as door:
@@ -78,7 +74,7 @@ def restore(
     """Put a backup in place; checks it against its manifest first. The server must be stopped."""
     from pitchey_slo.store import restore as put_back
 
-    done = put_back(source, _settings(home).home, force=force)
+    done = put_back(source, Settings.load(home=home).home, force=force)
     _say(f"{done.home} is as it was at commit {done.commit_seq}\n{_counts(done.rows)}")
     if done.moved_aside:
         _say(f"what was there before lies in {done.moved_aside}")
@@ -88,7 +84,7 @@ def repair(home: Home = None, as_json: Json = False) -> None:
     """Bring a hot file back that does not open, and say exactly what is missing. The server must be stopped."""
     from pitchey_slo.store import repair as mend
 
-    settings = _settings(home)
+    settings = Settings.load(home=home)
     done = mend(settings.home, settings.lake_uri, settings.storage_options, datetime.now(UTC))
     if as_json:
         _say(json.dumps(vars(done), default=str))

@@ -49,7 +49,7 @@ def run(
     """Run one notebook; print where the page and the notebook are. Exit code 1 when it failed."""
     notebook = find(name)
     given = from_text(_pairs(parameter or []), notebook.parameters, notebook=notebook.name)
-    settings = Settings.load(**{"home": home} if home else {})
+    settings = Settings.load(home=home)
     with _bar(notebook.short, silent=as_json) as progress:
         outcome = run_notebook(notebook, given, settings, limits=Limits(seconds), progress=progress)
     for warning in outcome.warnings:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import logging
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -25,13 +25,11 @@ def serve(
     """Serve the API and write what arrives, until Ctrl-C or SIGTERM."""
     from pitchey_slo import web
 
-    given: dict[str, Any] = {"host": host, "port": port, "home": home}
-    settings = Settings.load(**{name: value for name, value in given.items() if value is not None})
+    settings = Settings.load(host=host, port=port, home=home)
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     if settings.log_level != "debug":
-        logging.getLogger("httpx").setLevel(
-            logging.WARNING
-        )  # a line per scrape says nothing; failures are told elsewhere
+        # a line per scrape says nothing; failures are told elsewhere
+        logging.getLogger("httpx").setLevel(logging.WARNING)
     if not is_loopback(settings.host):
         err.print(
             f"warning: {settings.host} can be reached from other machines, and the API speaks plain HTTP; "

@@ -37,7 +37,7 @@ _WORDS = {
 @app.command("list")
 def list_(service: Service = None, home: Home = None, as_json: Json = False) -> None:
     """List the SLOs of config/slos (the shipped ones when that folder is absent)."""
-    specs, folder = _specs(_settings(home))
+    specs, folder = _specs(Settings.load(home=home))
     slos = specs.pick(service=service)
     if as_json:
         typer.echo(json.dumps([_described(s) for s in slos], indent=2))
@@ -72,7 +72,7 @@ def report(
     from pitchey_slo.slo import evaluate
     from pitchey_slo.workbench import connect, parse_time
 
-    settings = _settings(home)
+    settings = Settings.load(home=home)
     slos = _specs(settings)[0].pick(name or [], service=service)
     stop = parse_time(end, "--end")
     reader = connect(settings=settings).reader
@@ -163,10 +163,6 @@ def _described(slo: object) -> dict[str, object]:
         "file": slo.place.file,
         "line": slo.place.line,
     }
-
-
-def _settings(home: Path | None) -> Settings:
-    return Settings.load(**({"home": home} if home else {}))
 
 
 def _specs(settings: Settings) -> tuple[Specs, Path]:

@@ -86,7 +86,7 @@ def revoke(
 @contextmanager
 def keeper(home: Path | None) -> Iterator[Keeper]:
     """The running server's tokens, or the store's when no server runs on this home."""
-    settings = Settings.load(**{"home": home} if home else {})
+    settings = Settings.load(home=home)
     server = find_server(settings.home)
     if server is not None:
         with HttpDoor(server) as door:

@@ -54,10 +54,6 @@ def resolve(window: TimeWindow, end: datetime) -> Window:
     return Window(window.text, "calendar", start, end, stop)
 
 
-def minutes_between(start: datetime, end: datetime) -> int:
-    return (end - start) // MINUTE
-
-
 def _back(length: Duration, end: datetime) -> datetime:
     if length.minutes is not None:
         return end - timedelta(minutes=length.minutes)

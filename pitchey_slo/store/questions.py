@@ -38,12 +38,9 @@ def latency_quantiles(
     Columns: time (bucket start, when `seconds`), the `by` column, one `p...` per quantile in milliseconds, `requests`
     (weighted), `measured` (weighted, those with a duration). `where` is a condition on requests, checked before it
     runs. Buckets without a measured row are absent."""
-    for q in quantiles:
-        if not 0 <= q <= 1:
-            raise QueryError(f"quantile {q} is not between 0 and 1")
+    names = quantile_names(quantiles)
     keys = _keys(seconds, by)
     source = _source(reader, start, end, where)
-    names = [quantile_name(q) for q in quantiles]
     group = ", ".join(str(i + 1) for i in range(len(keys)))
     lead = "".join(f"{expression} AS {name}, " for name, expression in keys.items())
     tail = f"GROUP BY {group} ORDER BY {group}" if keys else ""
@@ -111,6 +108,14 @@ def marks(reader: LakeReader, start: datetime, end: datetime) -> tuple[pa.Table,
     )
     deployments = reader.query("SELECT * FROM deployments WHERE ts >= ? AND ts < ? ORDER BY ts", [start, end])
     return incidents, deployments
+
+
+def quantile_names(quantiles: Sequence[float]) -> list[str]:
+    """Column name of each; QueryError for one outside 0 to 1."""
+    for q in quantiles:
+        if not 0 <= q <= 1:
+            raise QueryError(f"quantile {q} is not between 0 and 1")
+    return [quantile_name(q) for q in quantiles]
 
 
 def quantile_name(q: float) -> str:

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from pitchey_slo.errors import QueryError, did_you_mean
 from pitchey_slo.names import TICK_SECONDS
-from pitchey_slo.store.questions import quantile_name
+from pitchey_slo.store.questions import quantile_names
 from pitchey_slo.store.reader import LakeReader
 from pitchey_slo.tables import ROLLUPS
 
@@ -74,9 +74,7 @@ def sketch_quantiles(
 ) -> pa.Table:
     """Weighted quantiles of latency with start < t <= end from the merged sketch: as `questions.latency_quantiles`,
     each within 1 %. `where` is a condition on the columns of rollups."""
-    for q in quantiles:
-        if not 0 <= q <= 1:
-            raise QueryError(f"quantile {q} is not between 0 and 1")
+    columns = _quantile_columns(quantiles)
     names = ["time"] * (seconds is not None) + [by] * (by is not None)
     keys = "".join(f"{name}, " for name in names if name)
     over = f"PARTITION BY {keys.removesuffix(', ')}" if keys else ""
@@ -86,7 +84,7 @@ def sketch_quantiles(
             SELECT *, sum(weight) OVER ({over} ORDER BY bucket) AS reached, sum(weight) OVER ({over}) AS total
             FROM buckets
         )
-        SELECT {keys}{_quantile_columns(quantiles)}, sum(weight) AS measured
+        SELECT {keys}{columns}, sum(weight) AS measured
         FROM reached JOIN latency_buckets USING (bucket) GROUP BY ALL ORDER BY ALL
         """
     )
@@ -146,4 +144,7 @@ def _group(by: str) -> str:
 
 def _quantile_columns(quantiles: Sequence[float]) -> str:
     """The estimate of the first bucket at which the share q of the weight is reached."""
-    return ", ".join(f"min(ms) FILTER (weight > 0 AND reached >= {q} * total) AS {quantile_name(q)}" for q in quantiles)
+    return ", ".join(
+        f"min(ms) FILTER (weight > 0 AND reached >= {q} * total) AS {name}"
+        for q, name in zip(quantiles, quantile_names(quantiles), strict=True)
+    )
