@@ -197,6 +197,46 @@ def check_zone(name: str) -> str:
 
 
 @dataclass(frozen=True)
+class BurnPair:
+    """One condition of a multi-window burn alert: the burn rate is above `factor` over `long` and over `short`.
+
+    `severity` is page or ticket; `hold` is how long the condition must last first (`for`; None: not at all).
+    """
+
+    long: Duration
+    short: Duration
+    factor: float
+    severity: str
+    hold: Duration | None = None
+
+
+Category = Literal["scheduled_maintenance", "outside_business_hours", "deployment", "other"]
+
+
+@dataclass(frozen=True)
+class Correction:
+    """Time that does not count against budgets: once, or again by an RFC 5545 rule on the wall clock of `zone`.
+
+    `slos` are names, empty for all SLOs. `starts_at` is an instant (with a zone), `seconds` the length of each time.
+    """
+
+    id: str
+    category: Category
+    reason: str
+    approver: str
+    starts_at: datetime
+    seconds: float
+    slos: tuple[str, ...] = ()
+    rrule: str | None = None
+    zone: str = "UTC"
+    source: str = "api"
+
+
+#: What the components of a composite SLO count as while their data are late.
+LateData = Literal["ignore", "good", "bad"]
+
+
+@dataclass(frozen=True)
 class Slo:
     """One SLO. `windows` holds the window of the spec first, then those of the annotation `pitchey.com/windows`."""
 
@@ -211,6 +251,16 @@ class Slo:
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
     alert_policies: tuple[Any, ...] = ()
+    #: annotation `pitchey.com/burn-alerts`; None: the pairs of the data file, scaled to the window
+    burn_pairs: tuple[BurnPair, ...] | None = None
+    #: annotation `pitchey.com/minimum-bad-events`: no burn alert below so many bad events in the long window
+    minimum_bad: float = 0.0
+    #: annotation `pitchey.com/corrections`; the store may hold more
+    corrections: tuple[Correction, ...] = ()
+    #: annotation `pitchey.com/late-data`, for composite SLOs: what a component without data in a minute counts as, once
+    #: it is late by `late_after`
+    late_data: LateData = "ignore"
+    late_after: Duration = Duration(5, "m")
     place: Place = field(default=Place(), compare=False)
 
 

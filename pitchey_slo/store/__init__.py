@@ -15,7 +15,7 @@ here, and it opens no port.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -139,7 +139,7 @@ class Store:
         self.close()
 
     def submit(self, table: str, rows: pa.Table) -> Future[Receipt]:
-        """Queue rows that conform to `TABLES[table].schema`; the future resolves when they are durable.
+        """Queue rows that conform to `HOT[table].schema`; the future resolves when they are durable.
 
         A stream keeps each (source, event_id) once; a register puts rows by id.
         Raises StoreBusy, DiskFull or StoreUnavailable at once (all transient: try again later).
@@ -149,6 +149,13 @@ class Store:
     def append(self, table: str, rows: pa.Table) -> Receipt:
         """`submit`, and wait."""
         return self.submit(table, rows).result()
+
+    def append_all(self, rows: Mapping[str, pa.Table]) -> dict[str, Receipt]:
+        """Rows of several tables in one transaction, and wait: all of it is durable afterwards, or nothing is stored.
+
+        Raises as `submit`.
+        """
+        return self._writer.submit_all(rows).result()
 
     def samples(self, batch: SampleBatch, *, backfill: bool = False) -> Future[SampleReceipt]:
         """Queue time series samples; the future resolves when they are durable, and says which were refused and why.

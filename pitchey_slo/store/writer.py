@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -27,7 +27,7 @@ from pitchey_slo.store.dedup import Dedup
 from pitchey_slo.store.hot import Hot
 from pitchey_slo.store.samples import SampleReceipt, SeriesIndex
 from pitchey_slo.store.seen import Hashes
-from pitchey_slo.tables import SAMPLES, SERIES, STORED, STREAMS, TABLES
+from pitchey_slo.tables import HOT, SAMPLES, SERIES, STORED, STREAMS
 
 log = logging.getLogger(__name__)
 
@@ -50,10 +50,12 @@ class Receipt:
 
 @dataclass
 class Job:
-    """One delivery (`table`, `rows`) or one small change (`action`), and who waits for it."""
+    """One delivery (`table`, `rows`), several that belong together (`parts`) or one small change (`action`), and who
+    waits for it."""
 
     table: str = ""
     rows: Any = None  # pa.Table; pyarrow ships no types
+    parts: tuple[Job, ...] = ()
     action: Action | None = None
     changes: tuple[str, ...] = ()
     samples: SampleBatch | None = None
@@ -96,10 +98,14 @@ class Writer:
 
     def submit(self, table: str, rows: pa.Table) -> Future[Receipt]:
         """Queue rows that conform to the table's schema. Raises StoreBusy, DiskFull or StoreUnavailable at once."""
-        if rows.schema != TABLES[table].schema:
-            raise StoreError(f"{table}: rows have schema {rows.schema.names}, expected {TABLES[table].schema.names}")
         self._check_space()
-        return self._enqueue(Job(table=table, rows=rows, size=rows.nbytes))
+        return self._enqueue(_delivery(table, rows))
+
+    def submit_all(self, rows: Mapping[str, pa.Table]) -> Future[dict[str, Receipt]]:
+        """`submit` for several tables in one transaction: all of it is stored, or nothing."""
+        self._check_space()
+        parts = tuple(_delivery(table, part) for table, part in rows.items())
+        return self._enqueue(Job(parts=parts, size=sum(part.size for part in parts)))
 
     def samples(self, batch: SampleBatch, *, backfill: bool) -> Future[SampleReceipt]:
         """Queue samples. Raises StoreBusy, DiskFull or StoreUnavailable at once."""
@@ -150,7 +156,7 @@ class Writer:
             group, rows = [], 0
             while self._queue and rows < GROUP_ROWS:
                 job = self._queue.popleft()
-                rows += job.rows.num_rows if job.rows is not None else 0
+                rows += sum(part.rows.num_rows for part in (job.parts or (job,)) if part.rows is not None)
                 group.append(job)
             return group
 
@@ -217,6 +223,13 @@ class Writer:
                 job.future.set_exception(error)
 
 
+def _delivery(table: str, rows: pa.Table) -> Job:
+    expected = HOT[table].schema
+    if rows.schema != expected:
+        raise StoreError(f"{table}: rows have schema {rows.schema.names}, expected {expected.names}")
+    return Job(table=table, rows=rows, size=rows.nbytes)
+
+
 def _answer(job: Job, result: Any) -> None:
     with contextlib.suppress(InvalidStateError):  # the caller went away
         job.future.set_result(result)
@@ -240,11 +253,14 @@ class _Transaction:
     def run(self, group: list[Job]) -> list[Any]:
         """One result per job, in order."""
         results: dict[int, Any] = {}
-        for table in dict.fromkeys(job.table for job in group if job.table):
-            jobs = [job for job in group if job.table == table]
+        deliveries = [part for job in group for part in (job.parts or (job,)) if part.table]
+        for table in dict.fromkeys(job.table for job in deliveries):
+            jobs = [job for job in deliveries if job.table == table]
             receipts = self._append(table, jobs) if table in STREAMS else [self._put(table, job) for job in jobs]
             results |= {id(job): receipt for job, receipt in zip(jobs, receipts, strict=True)}
         for job in group:
+            if job.parts:
+                results[id(job)] = {part.table: results[id(part)] for part in job.parts}
             if job.samples is not None:
                 results[id(job)] = self._sample(job.samples, backfill=job.backfill)
             if job.action:
@@ -298,6 +314,7 @@ class _Transaction:
         try:
             self._cursor.execute(f"INSERT INTO {table} SELECT *, {self._seq}::BIGINT FROM fresh")
         finally:
-            self._cursor.unregister("fresh")
+            with contextlib.suppress(duckdb.Error):  # of an aborted transaction: it would hide the cause
+                self._cursor.unregister("fresh")
         self.stored += rows.num_rows
         self.tables.add(table)

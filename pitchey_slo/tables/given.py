@@ -1,78 +1,13 @@
-"""The tables: every column with its type and meaning, as Arrow schemas.
-
-Four kinds. A *stream* only grows: rows arrive by the million, are never changed, and go to the lake in day partitions.
-A *register* is small and mutable: rows are put by `id`, the newest wins, and the lake mirrors the whole of it. *Series*
-tables grow like streams and hold what arrives as time series; rows get there through `Store.samples`, not one by one.
-A *rollup* is counted from a stream when that is flushed, and lies in the lake alone.
-
-Times are UTC with microseconds. `sample_interval` says for how many events a row stands (Analytics Engine calls it
-`_sample_interval`); every count, ratio and quantile weighs it. `source` with `event_id` names a delivery: the same pair
-is stored once, however often it is sent. A null `event_id` promises nothing and is always stored.
-
-The same columns stand as SQL in `store/schema/*.sql`; a test compares the two.
-"""
+"""The tables of what is collected: requests, business events, labels of people, time series, and what is counted of
+them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 import pyarrow as pa
 
-TIME: Final = pa.timestamp("us", tz="UTC")
-TEXT: Final = pa.string()
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column. `required` rows without it are refused; `default` fills it; `low`/`high` bound a number (inclusive);
-    `longest` bounds a text in characters."""
-
-    name: str
-    type: pa.DataType
-    doc: str
-    required: bool = False
-    default: float | str | None = None
-    low: float | None = None
-    high: float | None = None
-    longest: int = 1_024
-
-
-@dataclass(frozen=True)
-class Table:
-    """One table; `time` is the column that says when, `keep_days` its retention unless a setting says otherwise
-    (0: for ever)."""
-
-    name: str
-    doc: str
-    kind: Literal["stream", "register", "series", "rollup"]
-    time: str
-    keep_days: int
-    columns: tuple[Column, ...]
-    #: columns the lake's rows are sorted by within a file; None for the time column
-    sorted_by: str | None = None
-
-    @property
-    def order(self) -> str:
-        return self.sorted_by or self.time
-
-    @property
-    def schema(self) -> pa.Schema:
-        """What a row looks like before the store adds `commit_seq`."""
-        return pa.schema([pa.field(c.name, c.type) for c in self.columns])
-
-    @property
-    def stored_schema(self) -> pa.Schema:
-        """What hot and lake hold: the row and the sequence number of the commit that stored it."""
-        return self.schema.append(pa.field("commit_seq", pa.int64()))
-
-    def column(self, name: str) -> Column:
-        return next(c for c in self.columns if c.name == name)
-
-    @property
-    def names(self) -> list[str]:
-        return [c.name for c in self.columns]
-
+from pitchey_slo.tables.table import TEXT, TIME, Column, Table
 
 _SAMPLED = Column("sample_interval", pa.float64(), "this row stands for so many events", default=1.0, low=1, high=1e9)
 _SOURCE = Column("source", TEXT, "who sent it: a service, a file, a collector", default="api", longest=512)
@@ -232,17 +167,3 @@ ROLLUPS: Final = Table(
     ),
     sorted_by="route, method, status, location, tick, bucket",
 )
-
-STREAMS: Final = {t.name: t for t in (REQUESTS, BUSINESS_EVENTS)}
-REGISTERS: Final = {t.name: t for t in (INCIDENTS, DEPLOYMENTS, REPORT_RUNS)}
-#: what people send rows of
-TABLES: Final = {**STREAMS, **REGISTERS}
-SERIES_TABLES: Final = {t.name: t for t in (SERIES, SAMPLES)}
-#: what only the lake holds: counted from hot rows when these are flushed
-ROLLED: Final = {t.name: t for t in (ROLLUPS,)}
-#: what grows and comes into the lake by commit range
-GROWING: Final = {**STREAMS, **SERIES_TABLES, **ROLLED}
-#: what the hot file has tables of
-HOT: Final = {**TABLES, **SERIES_TABLES}
-#: what the store keeps
-STORED: Final = {**HOT, **ROLLED}

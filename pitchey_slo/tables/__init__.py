@@ -1,0 +1,62 @@
+"""The tables: every column with its type and meaning, as Arrow schemas.
+
+Four kinds. A *stream* only grows: rows arrive by the million, are never changed, and go to the lake in day partitions.
+A *register* is small and mutable: rows are put by `id`, the newest wins, and the lake mirrors the whole of it. *Series*
+tables grow like streams and hold what arrives as time series; rows get there through `Store.samples`, not one by one.
+A *rollup* is counted from a stream when that is flushed, and lies in the lake alone.
+
+Times are UTC with microseconds. `sample_interval` says for how many events a row stands (Analytics Engine calls it
+`_sample_interval`); every count, ratio and quantile weighs it. `source` with `event_id` names a delivery: the same pair
+is stored once, however often it is sent. A null `event_id` promises nothing and is always stored.
+
+What is collected stands in `given.py`, what the house writes itself in `house.py`. The same columns stand as SQL in
+`store/schema/*.sql`; a test compares the two.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pitchey_slo.tables.given import (
+    BUSINESS_EVENTS,
+    DEPLOYMENTS,
+    INCIDENTS,
+    REPORT_RUNS,
+    REQUESTS,
+    ROLLUPS,
+    SAMPLES,
+    SERIES,
+)
+from pitchey_slo.tables.house import (
+    ALERT_EVENTS,
+    ALERT_GROUPS,
+    ALERTS,
+    CORRECTIONS,
+    ESCALATIONS,
+    HOUSE,
+    NOTIFICATIONS,
+    SILENCES,
+)
+from pitchey_slo.tables.table import TEXT, TIME, Column, Table
+
+__all__ = [
+    "ALERTS", "ALERT_EVENTS", "ALERT_GROUPS", "BUSINESS_EVENTS", "CORRECTIONS", "DEPLOYMENTS", "ESCALATIONS",
+    "GROWING", "HOT", "HOUSE", "INCIDENTS", "NOTIFICATIONS", "REGISTERS", "REPORT_RUNS", "REQUESTS", "ROLLED",
+    "ROLLUPS", "SAMPLES", "SERIES", "SERIES_TABLES", "SILENCES", "STORED", "STREAMS", "TABLES", "TEXT", "TIME",
+    "Column", "Table",
+]  # fmt: skip
+
+#: what people send rows of
+TABLES: Final = {t.name: t for t in (REQUESTS, BUSINESS_EVENTS, INCIDENTS, DEPLOYMENTS, REPORT_RUNS)}
+_WRITTEN: Final = {**TABLES, **HOUSE}
+STREAMS: Final = {name: t for name, t in _WRITTEN.items() if t.kind == "stream"}
+REGISTERS: Final = {name: t for name, t in _WRITTEN.items() if t.kind == "register"}
+SERIES_TABLES: Final = {t.name: t for t in (SERIES, SAMPLES)}
+#: what only the lake holds: counted from hot rows when these are flushed
+ROLLED: Final = {t.name: t for t in (ROLLUPS,)}
+#: what grows and comes into the lake by commit range
+GROWING: Final = {**STREAMS, **SERIES_TABLES, **ROLLED}
+#: what the hot file has tables of
+HOT: Final = {**_WRITTEN, **SERIES_TABLES}
+#: what the store keeps
+STORED: Final = {**HOT, **ROLLED}
