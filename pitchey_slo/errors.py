@@ -57,7 +57,7 @@ class PitcheyError(Exception):
 
 
 class ConfigError(PitcheyError):
-    """A setting or a config file is wrong; the text shows `file:line: key: message`."""
+    """A setting or a config file is wrong; the text shows `file:line:column: key: message`."""
 
     reason = "bad_config"
 
@@ -67,11 +67,13 @@ class ConfigError(PitcheyError):
         *,
         file: str | Path | None = None,
         line: int | None = None,
+        column: int | None = None,
         key: str | None = None,
         hint: str | None = None,
     ) -> None:
-        self.file, self.line, self.key, self.hint = file, line, key, hint
-        where = "".join([f"{file}" if file else "", f":{line}" if line else "", ": " if file else ""])
+        self.file, self.line, self.column, self.key, self.hint = file, line, column, key, hint
+        place = (f":{line}" if line else "") + (f":{column}" if line and column else "")
+        where = f"{file}{place}: " if file else ""
         what = f"{key}: " if key else ""
         super().__init__(where + what + message + (f" ({hint})" if hint else ""))
         self.problem = message
