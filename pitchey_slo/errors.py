@@ -17,6 +17,7 @@
     +-- ReportError
     |   +-- ParameterError       unknown or mistyped notebook parameter
     |   +-- RunFailed            the notebook ran and failed: which cell, where the notebook lies
+    +-- ChannelError             a channel did not take a message: `permanent` says "give up"
     +-- AccessError
     |   +-- Unauthorized         no token, unknown, expired or revoked
     |   +-- Forbidden            the token lacks the scope
@@ -150,6 +151,17 @@ class ParameterError(ReportError):
 
 class RunFailed(ReportError):
     reason = "run_failed"
+
+
+class ChannelError(PitcheyError):
+    """A channel did not take a message. `permanent`: no later attempt will work; `retry_after`: seconds the other side
+    asked us to wait."""
+
+    def __init__(self, message: str, *, permanent: bool = False, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.permanent = permanent
+        self.transient = not permanent
+        self.retry_after = retry_after
 
 
 class AccessError(PitcheyError):

@@ -70,6 +70,11 @@ class Settings(BaseSettings):
     )
     host: str = Field("127.0.0.1", alias="PITCHEY_HOST", description="address the API listens on")
     port: int = Field(8001, alias="PITCHEY_PORT", ge=0, le=65535, description="port of the API; 0 takes a free one")
+    url: str | None = Field(
+        None,
+        alias="PITCHEY_URL",
+        description="address people reach this server at, for links in messages; its own by default",
+    )
     memory_limit: str = Field("2GB", alias="PITCHEY_MEMORY_LIMIT", description="memory DuckDB may use in one process")
     body_limit: int = Field(
         64 * MiB, alias="PITCHEY_BODY_LIMIT", gt=0, description="bytes one delivery may have after decompression"
@@ -116,6 +121,13 @@ class Settings(BaseSettings):
     def lake_uri(self) -> str:
         """Where the lake is, as deltalake takes it: a path or s3://..."""
         return self.lake or str(self.home / "lake")
+
+    @property
+    def public_url(self) -> str:
+        """Where links in messages begin, without a slash at the end."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
+        own = f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+        return (self.url or own).rstrip("/")
 
     @property
     def storage_options(self) -> dict[str, str]:
