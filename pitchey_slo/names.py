@@ -68,3 +68,18 @@ TICK_SECONDS: Final = 15
 #: Upper bounds of the response time histogram, in seconds (Prometheus' base unit); above the last one is +Inf.
 #: Changing one makes the rollups on disk unreadable: bounds are edges of the latency sketch (store/sketch.py).
 RESPONSE_TIME_BOUNDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+#: SLO counts as series (slo/series.py); what burn alerts are written on.
+SLO_VALID: Final = "pitchey_slo_valid_total"
+SLO_BAD: Final = "pitchey_slo_bad_total"
+SLO_TARGET: Final = "pitchey_slo_target"
+
+#: Upper bounds in milliseconds at which requests are counted per minute (table request_minutes): those above, and round
+#: times that people promise. An SLO with one of them as its value is answered from there.
+#: Removing or adding one makes the minutes on disk wrong.
+MINUTE_EDGES_MS: Final = tuple(
+    sorted(
+        {*(round(b * 1e6) / 1e3 for b in RESPONSE_TIME_BOUNDS), 200.0, 300.0, 400.0, 750.0, 1_500.0, 2_000.0, 3_000.0}
+        | {30_000.0, 60_000.0}
+    )
+)

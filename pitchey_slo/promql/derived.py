@@ -67,7 +67,7 @@ class DerivedSeries:
         found: list[Labels] = []
         for metric in _named(matchers):
             with self._snapshot(metric, start_ms, end_ms):
-                grid = self._ticks(start_ms, end_ms, 1)
+                grid = ticks(self._rows, start_ms, end_ms)
                 if not len(grid) or not _possible(metric, matchers):
                     continue
                 if isinstance(metric, ActiveUsers):
@@ -85,11 +85,11 @@ class DerivedSeries:
         if not _possible(metric, matchers):
             return block_of([])
         with self._snapshot(metric, start_ms, end_ms):
-            grid = self._ticks(start_ms, end_ms, 1)
+            grid = ticks(self._rows, start_ms, end_ms)
             if not len(grid):
                 return block_of([])
             if isinstance(metric, ActiveUsers):
-                return _dense([lb.make({lb.NAME: metric.name})], grid, self._users(metric, grid)[None, :])
+                return dense([lb.make({lb.NAME: metric.name})], grid, self._users(metric, grid)[None, :])
             keep = tuple(name for name in metric.labels if needs is None or name in needs)
             cells = self._counted(metric, matchers, keep, int(grid[0]), int(grid[-1]))
         sets, place = _label_sets(cells, keep, metric.name)
@@ -107,12 +107,12 @@ class DerivedSeries:
         steps = np.bincount(flat[inside], weights=value[inside], minlength=shape[0] * shape[1] * shape[2])
         table: Floats = np.cumsum(steps.astype(np.float64, copy=False).reshape(shape), axis=2)
         if not metric.bounds:
-            return _dense(sets, grid, table[:, 0, :])
+            return dense(sets, grid, table[:, 0, :])
         table = np.cumsum(table, axis=1)[:, bounds, :]
         if needs is not None and "le" not in needs:
-            return _dense(sets, grid, table.sum(axis=1))
+            return dense(sets, grid, table.sum(axis=1))
         labels = [lb.put(pairs, "le", LE[i]) for pairs in sets for i in bounds]
-        return _dense(labels, grid, table.reshape(len(labels), -1))
+        return dense(labels, grid, table.reshape(len(labels), -1))
 
     def _snapshot(self, metric: Metric, start_ms: int, end_ms: int) -> AbstractContextManager[None]:
         # counters need everything up to the end, users the window before the start; times of both tables say where
@@ -120,18 +120,6 @@ class DerivedSeries:
         tables = {ROLLUPS.name, BUSINESS_EVENTS.name, metric.table}
         early = metric.seconds * 1_000 if isinstance(metric, ActiveUsers) else start_ms
         return self._rows.snapshot(sorted(tables), start_ms - early, end_ms)
-
-    def _ticks(self, start_ms: int, end_ms: int, every: int) -> Ints:
-        """Times of the samples in [start, end]: from the tick before the oldest event to that of the newest."""
-        step = every * TICK_MS
-        spans = [self._rows.span_ms(name) for name in (ROLLUPS.name, BUSINESS_EVENTS.name)]
-        known = [span for span in spans if span is not None]
-        if not known:
-            return np.empty(0, np.int64)
-        first = min(_tick(low) for low, _ in known) - TICK_MS
-        last = max(_tick(high) for _, high in known)
-        low = -(-max(start_ms, first) // step) * step
-        return np.arange(low, min(end_ms, last) + 1, step, dtype=np.int64)
 
     def _ticks_within(self, metric: Metric, grid: Ints, series: int) -> Ints:
         """The same times, thinned to what one query may compute. Raises QueryError."""
@@ -240,6 +228,20 @@ class DerivedSeries:
         return np.cumsum(steps).astype(np.float64)
 
 
+def ticks(rows: Rows, start_ms: int, end_ms: int, every: int = 1) -> Ints:
+    """Times of the samples of event series in [start, end]: from the tick before the oldest event to that of the
+    newest. Inside a snapshot of rollups and business events."""
+    step = every * TICK_MS
+    spans = [rows.span_ms(name) for name in (ROLLUPS.name, BUSINESS_EVENTS.name)]
+    known = [span for span in spans if span is not None]
+    if not known:
+        return np.empty(0, np.int64)
+    first = min(_tick(low) for low, _ in known) - TICK_MS
+    last = max(_tick(high) for _, high in known)
+    low = -(-max(start_ms, first) // step) * step
+    return np.arange(low, min(end_ms, last) + 1, step, dtype=np.int64)
+
+
 def _named(matchers: Sequence[Matcher]) -> list[Metric]:
     """Metrics whose name fulfils the matchers on it."""
     names = list(METRICS)
@@ -317,7 +319,7 @@ def _label_sets(cells: pa.Table, keep: tuple[str, ...], name: str) -> tuple[list
     return sets, place.astype(np.int64)
 
 
-def _dense(labels: list[Labels], grid: Ints, values: Floats) -> SeriesBlock:
+def dense(labels: list[Labels], grid: Ints, values: Floats) -> SeriesBlock:
     """A block of series that all have a sample at each time, sorted by labels."""
     order = sorted(range(len(labels)), key=labels.__getitem__)
     if order != list(range(len(labels))):

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -38,16 +39,36 @@ _COLUMNS = "series_id, epoch_ms(ts) AS ms, value"
 Piece = tuple[int, Ints, Floats]
 
 
-class LakeScan:
-    """`Scan` over one lake; with `hot`, over what the lake does not have yet too. For one thread."""
+class Computed(Protocol):
+    """Series that are not stored but computed from rows, such as `DerivedSeries`."""
 
-    def __init__(self, reader: LakeReader, hot: Hot | None = None, kept: DecodedFiles | None = None) -> None:
+    def select(
+        self, matchers: Sequence[Matcher], start_ms: int, end_ms: int, *, needs: Collection[str] | None = None
+    ) -> SeriesBlock:
+        """As `LakeScan.select`."""
+
+    def series(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> list[Labels]:
+        """As `LakeScan.series`."""
+
+
+class LakeScan:
+    """`Scan` over one lake; with `hot`, over what the lake does not have yet too. `more` makes further computed series
+    over the same rows. For one thread."""
+
+    def __init__(
+        self,
+        reader: LakeReader,
+        hot: Hot | None = None,
+        kept: DecodedFiles | None = None,
+        more: Sequence[Callable[[Rows], Computed]] = (),
+    ) -> None:
         self._rows = Rows(reader, hot)
         self._kept = kept or DecodedFiles()
         self._index = LabelIndex()
         self._lake_version = -2
         self._hot_seq = -1
         self.derived = DerivedSeries(self._rows)
+        self._computed: list[Computed] = [self.derived, *(make(self._rows) for make in more)]
 
     def select(
         self, matchers: Sequence[Matcher], start_ms: int, end_ms: int, *, needs: Collection[str] | None = None
@@ -57,13 +78,15 @@ class LakeScan:
         `needs`: the labels the caller will look at. Derived series are then summed over all others, which
         `sum by (...) (rate(...))` does not notice; stored series keep all their labels.
         """
-        stored = self._stored(matchers, start_ms, end_ms)
-        return joined(stored, self.derived.select(matchers, start_ms, end_ms, needs=needs))
+        found = self._stored(matchers, start_ms, end_ms)
+        for computed in self._computed:
+            found = joined(found, computed.select(matchers, start_ms, end_ms, needs=needs))
+        return found
 
     def series(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> list[Labels]:
         """Labels of the series that have samples in that time, sorted; reads no values."""
         positions = self._find(matchers)
-        found = self.derived.series(matchers, start_ms, end_ms)
+        found = [labels for computed in self._computed for labels in computed.series(matchers, start_ms, end_ms)]
         if positions:
             with self._rows.snapshot([SAMPLES.name], start_ms, end_ms):
                 source = self._rows.source(SAMPLES.name, start_ms, end_ms)
@@ -143,8 +166,9 @@ class LakeScan:
 class StoreScan:
     """`LakeScan` over a store's hot file and its lake, for any number of threads: each has a reader of its own."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, more: Sequence[Callable[[Rows], Computed]] = ()) -> None:
         self._store = store
+        self._more = more
         self._mine = threading.local()
         self._kept = DecodedFiles()
 
@@ -162,7 +186,7 @@ class StoreScan:
             settings = self._store.settings
             reader = LakeReader(settings.lake_uri, settings.storage_options, settings.memory_limit)
             fact = self._store.query("SELECT value FROM facts WHERE name = 'store_id'")["value"][0].as_py()
-            found = self._mine.scan = LakeScan(reader, Hot(self._store.query, fact), self._kept)
+            found = self._mine.scan = LakeScan(reader, Hot(self._store.query, fact), self._kept, self._more)
         return found
 
 

@@ -53,9 +53,14 @@ class Rows:
         self._fresh: set[str] = set()
 
     @contextmanager
-    def snapshot(self, tables: Sequence[str], start_ms: int, end_ms: int) -> Iterator[None]:
-        """Inside, `source` and `query` see one state of both stores. Hot rows are limited to start <= time <= end."""
-        fresh = {name: self._read_hot(name, start_ms, end_ms) for name in tables} if self.hot else {}
+    def snapshot(
+        self, tables: Sequence[str], start_ms: int, end_ms: int, *, wide: Sequence[str] = ()
+    ) -> Iterator[None]:
+        """Inside, `source` and `query` see one state of both stores. Hot rows are limited to start <= time <= end;
+        those of the tables in `wide` have all columns."""
+        fresh = {}
+        if self.hot:
+            fresh = {name: self._read_hot(name, start_ms, end_ms, wide=name in wide) for name in tables}
         with ExitStack() as stack:
             stack.enter_context(self.reader.pinned())
             for name, rows in fresh.items():
@@ -102,14 +107,14 @@ class Rows:
         assert self.hot is not None
         return self.reader.flushed(table, self.hot.store_id)
 
-    def _read_hot(self, name: str, start_ms: int, end_ms: int) -> pa.Table:
+    def _read_hot(self, name: str, start_ms: int, end_ms: int, *, wide: bool = False) -> pa.Table:
         """Rows the lake may lack; those of rollups are requests that are not counted there yet."""
         assert self.hot is not None
         table = REQUESTS.name if name == ROLLUPS.name else name
         early = TICK_SECONDS * 1_000 if name == ROLLUPS.name else 0
         return self.hot.query(
             f"""
-            SELECT {", ".join(COLUMNS[table])}, commit_seq FROM {table}
+            SELECT {", ".join(STORED[table].names if wide else COLUMNS[table])}, commit_seq FROM {table}
             WHERE commit_seq > ? AND {STORED[table].time} >= ? AND {STORED[table].time} < ?
             """,
             [self._flushed(name), moment(start_ms - early), moment(end_ms + 1)],

@@ -115,8 +115,8 @@ def test_a_flush_between_the_two_reads_changes_nothing(store: Store, monkeypatch
     inside = scan._scan()
     query = inside._rows._read_hot
 
-    def then_flush(*args: object) -> object:
-        found = query(*args)  # type: ignore[arg-type]
+    def then_flush(*args: object, **given: object) -> object:
+        found = query(*args, **given)  # type: ignore[arg-type]
         store.flush()
         return found
 
