@@ -31,7 +31,7 @@ from pitchey_slo.errors import StoreUnavailable
 from pitchey_slo.series import SampleBatch
 from pitchey_slo.settings import Settings
 from pitchey_slo.store import backup as _backup
-from pitchey_slo.store import retention
+from pitchey_slo.store import minutes, retention
 from pitchey_slo.store.backup import Restored, restore
 from pitchey_slo.store.dedup import Dedup
 from pitchey_slo.store.flush import Flusher, flush_table
@@ -179,10 +179,12 @@ class Store:
     def compact(self) -> None:
         """Merge small files of the lake, one day per table; the background does this after flushes.
 
-        Samples of a day that is over are rewritten sorted by series, so that a query for few series reads little.
+        Samples of a day that is over are rewritten sorted by series, so that a query for few series reads little;
+        requests of such days are counted per minute, a few days at a time.
         """
         with self._lake.lock:
             self._lake.sort_past_day("samples", self._clock())
+            minutes.count_past_days(self._lake, self._clock())
             for name in GROWING:
                 self._lake.compact(name)
 

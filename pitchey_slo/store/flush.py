@@ -21,7 +21,7 @@ from pitchey_slo.errors import PitcheyError
 from pitchey_slo.store import rollups
 from pitchey_slo.store.hot import Hot
 from pitchey_slo.store.lake import Lake, plain_schema
-from pitchey_slo.tables import REGISTERS, REQUESTS, ROLLED, ROLLUPS, STORED
+from pitchey_slo.tables import REGISTERS, REQUEST_MINUTES, REQUESTS, ROLLUPS, STORED
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,9 @@ def flush_table(hot: Hot, lake: Lake, name: str, upto: int) -> int:
     they count: what hot still has to hand over is always enough to count the rest.
     """
     with lake.lock, hot.cursor() as cursor:
-        if name in ROLLED:
+        if name == REQUEST_MINUTES.name:
+            return upto  # counted when a day is over, from what is in the lake (minutes.py)
+        if name == ROLLUPS.name:
             return flush_rollups(cursor, lake, upto)
         since = lake.flushed(name)
         if since >= upto:

@@ -19,7 +19,7 @@ import pyarrow as pa
 from deltalake import ColumnProperties, CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
 
 from pitchey_slo.store.rollups import merged_sql
-from pitchey_slo.tables import GROWING, ROLLED, SAMPLES, STORED, Table
+from pitchey_slo.tables import GROWING, ROLLUPS, SAMPLES, STORED, Table
 
 log = logging.getLogger(__name__)
 
@@ -113,7 +113,7 @@ class Lake:
     def compact(self, name: str, *, at_least: int = SMALL_FILES) -> int:
         """Merge the small files of the day that has most of them; returns how many files went into it (0: nothing to
         do). Rollups of days that are over are added up, one day at a time."""
-        merged = self._merge_past_day(name) if name in ROLLED else 0
+        merged = self._merge_past_day(name) if name == ROLLUPS.name else 0
         table = self.table(name)
         actions = live_files(table)
         if "partition.day" not in actions.column_names:
@@ -173,16 +173,21 @@ class Lake:
             connection.execute("SET TimeZone = 'UTC'")
             connection.register("source", table.to_pyarrow_dataset())  # DuckDB hands it the filter: one day is opened
             rows: Any = connection.sql(sql).to_arrow_reader(122_880)
-            write_deltalake(
-                table,
-                pa.RecordBatchReader.from_batches(plain_schema(rows.schema), rows),
-                mode="overwrite",
-                predicate=f"day = '{day}'",
-                writer_properties=_writer(name),
-                commit_properties=CommitProperties(
-                    app_transactions=[Transaction(_SORTED, max(done, _day_number(day)))]
-                ),
-            )
+            sorted_to = CommitProperties(app_transactions=[Transaction(_SORTED, max(done, _day_number(day)))])
+            self.replace_day(name, day, pa.RecordBatchReader.from_batches(plain_schema(rows.schema), rows), sorted_to)
+
+    def replace_day(
+        self, name: str, day: str, rows: pa.RecordBatchReader, properties: CommitProperties | None = None
+    ) -> None:
+        """Put `rows` (stored columns and `day`) in the place of one day's, in one commit."""
+        write_deltalake(
+            self._tables[name],
+            rows,
+            mode="overwrite",
+            predicate=f"day = '{day}'",
+            writer_properties=_writer(name),
+            commit_properties=properties,
+        )
 
     def vacuum(self, name: str, *, hours: int = VACUUM_HOURS) -> int:
         """Remove files no version younger than `hours` needs; returns how many."""

@@ -23,9 +23,10 @@ from deltalake.exceptions import TableNotFoundError
 
 from pitchey_slo.errors import QueryError, StoreError, did_you_mean
 from pitchey_slo.store.lake import is_remote, live_files, sql_time, table_uri
+from pitchey_slo.store.minutes import DayFiles, day_files, spans
 from pitchey_slo.store.rollups import MINUTES_VIEW
 from pitchey_slo.store.sketch import buckets_table
-from pitchey_slo.tables import STORED, STREAMS, Table
+from pitchey_slo.tables import REQUEST_MINUTES, REQUESTS, STORED, STREAMS, Table
 
 #: File statistics in Delta are cut to milliseconds: a file may hold rows up to this much later than its maximum.
 _STATISTICS_STEP = timedelta(milliseconds=1)
@@ -41,7 +42,7 @@ class Files:
     paths: tuple[str, ...]
     first: np.ndarray[Any, np.dtype[np.datetime64]]  # (files,) smallest time, microseconds
     last: np.ndarray[Any, np.dtype[np.datetime64]]  # (files,) largest time, cut to milliseconds
-    uniform: np.ndarray[Any, np.dtype[np.bool_]]  # (files,) every sample_interval is exactly 1
+    uniform: np.ndarray[Any, np.dtype[np.bool_]]  # (files,) every row counted there weighs exactly 1
     counts: np.ndarray[Any, np.dtype[np.int64]]  # (files,) rows
 
     @property
@@ -61,6 +62,7 @@ class LakeReader:
         self.remote = is_remote(uri)
         self._delta: dict[str, DeltaTable] = {}
         self._files: dict[str, Files] = {}
+        self._days: dict[str, tuple[int, dict[str, DayFiles]]] = {}  # table -> version, what its days hold
         self._asked = 0.0
         self.connection = duckdb.connect(
             ":memory:", config={"memory_limit": memory_limit, "python_enable_replacements": False}
@@ -119,6 +121,22 @@ class LakeReader:
         self.refresh()
         files = self._files.get(table)
         return bool(files is None or files.uniform[files.between(start, end)].all())
+
+    def counted_spans(
+        self, start: datetime, end: datetime
+    ) -> tuple[list[tuple[datetime, datetime]], list[tuple[datetime, datetime]]]:
+        """start <= t < end as half-open spans of time: those in which `request_minutes` counts every request, and those
+        to be taken from `requests`. Ask and read inside `pinned()`."""
+        self.refresh()
+        return spans(self._day_files(REQUESTS.name), self._day_files(REQUEST_MINUTES.name), start, end)
+
+    def _day_files(self, table: str) -> dict[str, DayFiles]:
+        if table not in self._delta:
+            return {}
+        version = self._delta[table].version()
+        if self._days.get(table, (-1, {}))[0] != version:
+            self._days[table] = (version, day_files(self._delta[table]))
+        return self._days[table][1]
 
     def check_filter(self, table: str, text: str) -> None:
         """Raises QueryError when `text` is not one boolean expression over the columns of `table`."""
@@ -309,6 +327,9 @@ def _files(table: Table, delta: DeltaTable, paths: tuple[str, ...]) -> Files:
     uniform = np.zeros(len(paths), dtype=np.bool_)
     if table.name in STREAMS and low is not None and high is not None and nulls is not None:
         uniform = (low == 1) & (high == 1) & (nulls == 0)
+    unweighted = stat("null_count.weight")
+    if table.name == REQUEST_MINUTES.name and unweighted is not None:
+        uniform = unweighted == np.array([rows[i] for i in index])
     return Files(
         version=delta.version(),
         paths=paths,

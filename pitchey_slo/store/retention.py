@@ -7,7 +7,7 @@ keeping."""
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import duckdb
 
@@ -16,7 +16,7 @@ from pitchey_slo.store.hot import Hot
 from pitchey_slo.store.lake import Lake, sql_time
 from pitchey_slo.store.samples import SeriesIndex
 from pitchey_slo.store.writer import Writer
-from pitchey_slo.tables import GROWING, HOT, REQUESTS, ROLLUPS, SAMPLES, SERIES, STORED
+from pitchey_slo.tables import GROWING, HOT, REQUEST_MINUTES, REQUESTS, ROLLUPS, SAMPLES, SERIES, STORED
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,8 @@ def apply(hot: Hot, lake: Lake, writer: Writer, keep: dict[str, int], now: datet
             continue
         cutoff = now - timedelta(days=days)
         old = f"{STORED[name].time} < '{sql_time(cutoff)}' AND commit_seq <= {arrived_before(hot, cutoff)}"
+        if name == REQUEST_MINUTES.name:  # a day of it is whole or not there
+            old += f" AND day < '{cutoff.astimezone(UTC):%Y-%m-%d}'"
         if name in GROWING:
             rows = _from_stream(lake, writer, name, old, dry_run=dry_run)
         else:

@@ -3,7 +3,7 @@
 Four kinds. A *stream* only grows: rows arrive by the million, are never changed, and go to the lake in day partitions.
 A *register* is small and mutable: rows are put by `id`, the newest wins, and the lake mirrors the whole of it. *Series*
 tables grow like streams and hold what arrives as time series; rows get there through `Store.samples`, not one by one.
-A *rollup* is counted from a stream when that is flushed, and lies in the lake alone.
+A *rollup* is counted from a stream when that is flushed or a day of it is over, and lies in the lake alone.
 
 Times are UTC with microseconds. `sample_interval` says for how many events a row stands (Analytics Engine calls it
 `_sample_interval`); every count, ratio and quantile weighs it. `source` with `event_id` names a delivery: the same pair
@@ -22,6 +22,7 @@ from pitchey_slo.tables.given import (
     DEPLOYMENTS,
     INCIDENTS,
     REPORT_RUNS,
+    REQUEST_MINUTES,
     REQUESTS,
     ROLLUPS,
     SAMPLES,
@@ -41,9 +42,9 @@ from pitchey_slo.tables.table import TEXT, TIME, Column, Table
 
 __all__ = [
     "ALERTS", "ALERT_EVENTS", "ALERT_GROUPS", "BUSINESS_EVENTS", "CORRECTIONS", "DEPLOYMENTS", "ESCALATIONS",
-    "GROWING", "HOT", "HOUSE", "INCIDENTS", "NOTIFICATIONS", "REGISTERS", "REPORT_RUNS", "REQUESTS", "ROLLED",
-    "ROLLUPS", "SAMPLES", "SERIES", "SERIES_TABLES", "SILENCES", "STORED", "STREAMS", "TABLES", "TEXT", "TIME",
-    "Column", "Table",
+    "GROWING", "HOT", "HOUSE", "INCIDENTS", "NOTIFICATIONS", "REGISTERS", "REPORT_RUNS", "REQUESTS",
+    "REQUEST_MINUTES", "ROLLED", "ROLLUPS", "SAMPLES", "SERIES", "SERIES_TABLES", "SILENCES", "STORED", "STREAMS",
+    "TABLES", "TEXT", "TIME", "Column", "Table",
 ]  # fmt: skip
 
 #: what people send rows of
@@ -52,8 +53,8 @@ _WRITTEN: Final = {**TABLES, **HOUSE}
 STREAMS: Final = {name: t for name, t in _WRITTEN.items() if t.kind == "stream"}
 REGISTERS: Final = {name: t for name, t in _WRITTEN.items() if t.kind == "register"}
 SERIES_TABLES: Final = {t.name: t for t in (SERIES, SAMPLES)}
-#: what only the lake holds: counted from hot rows when these are flushed
-ROLLED: Final = {t.name: t for t in (ROLLUPS,)}
+#: what only the lake holds: counted from requests, when these are flushed and when a day is over
+ROLLED: Final = {t.name: t for t in (ROLLUPS, REQUEST_MINUTES)}
 #: what grows and comes into the lake by commit range
 GROWING: Final = {**STREAMS, **SERIES_TABLES, **ROLLED}
 #: what the hot file has tables of

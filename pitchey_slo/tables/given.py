@@ -167,3 +167,25 @@ ROLLUPS: Final = Table(
     ),
     sorted_by="route, method, status, location, tick, bucket",
 )
+
+REQUEST_MINUTES: Final = Table(
+    "request_minutes",
+    "requests counted per minute and labels, for days that are over; rows of a day are written all at once",
+    "rollup",
+    time="minute",
+    keep_days=800,
+    columns=(
+        Column("minute", TIME, "the minute in which the request ended, its first moment included", required=True),
+        Column("route", TEXT, "as in requests", required=True),
+        Column("method", TEXT, "as in requests"),
+        Column("status", pa.int16(), "as in requests", required=True),
+        Column("location", TEXT, "as in requests"),
+        Column("le_ms", pa.float64(), "smallest edge at or above the latency, infinity above all; null: not measured"),
+        Column("rows", pa.int64(), "rows of requests counted", required=True),
+        Column("usable", pa.int64(), "those with a weight that can be meant; null: all of them weigh 1"),
+        Column("weight", pa.float64(), "requests they stand for, as sample_interval says; null: as many as rows"),
+        Column("squares", pa.float64(), "sum of their squared weights; null: as many as rows"),
+        Column("counted", pa.int64(), "rows of requests counted that day, the same in each of its rows", required=True),
+    ),
+    sorted_by="route, method, status, location, le_ms, minute",
+)
