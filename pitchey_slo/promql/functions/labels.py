@@ -40,15 +40,15 @@ def _rewritten(pattern: str, replacement: str, values: list[str]) -> list[str]:
     if not values:
         return []
     rewritten = pc.replace_substring_regex(
-        pa.array(values, pa.string()), f"^(?s:{pattern})$", _template(pattern, replacement), max_replacements=1
+        pa.array(values, pa.string()), f"^(?s:{pattern})$", go_replacement(pattern, replacement), max_replacements=1
     )
     return list(rewritten.to_pylist())
 
 
-def _template(pattern: str, replacement: str) -> str:
+def go_replacement(pattern: str, replacement: str) -> str:
     r"""Go's replacement text as RE2 wants it: `$1` -> `\1`, a group's name -> its number, an unknown group -> nothing.
 
-    >>> _template("(?P<a>x)(y)", r"${a}-$2-$9-$$")
+    >>> go_replacement("(?P<a>x)(y)", r"${a}-$2-$9-$$")
     '\\1-\\2--$'
     """
     names = _group_names(pattern)
