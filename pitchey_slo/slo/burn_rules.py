@@ -32,7 +32,7 @@ MISSING_ALERT = "SloDataMissing"
 #: Where an annotation says nothing else.
 RUNBOOK = "docs/runbooks/error-budget-burn.md"
 _UNIT_WORDS = {"m": "minute", "h": "hour", "d": "day", "w": "week", "M": "month", "Q": "quarter", "Y": "year"}
-_OPS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
+OPS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 _LABEL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -104,7 +104,7 @@ def rule_file(groups: Iterable[RuleGroup], comment: str = "") -> str:
 
 def threshold(factor: float, objective: Objective) -> str:
     """`13.44 * 0.001`: the share of bad ones above which a pair alerts, with its reason."""
-    return f"{factor!r} * {_plain(budget_part(objective.target))}"
+    return f"{factor!r} * {plain_number(budget_part(objective.target))}"
 
 
 def expression(slo: Slo, objective: Objective, said: Spoken, condition: Condition) -> str:
@@ -113,43 +113,51 @@ def expression(slo: Slo, objective: Objective, said: Spoken, condition: Conditio
     for window in (condition.long, condition.short):
         if window is not None:
             share = burn_share(slo, objective, minutes_of(window))
-            parts.append(f"(\n{indented(share)}\n) {_OPS[condition.op]} {threshold(condition.factor, objective)}")
+            parts.append(f"(\n{indented(share)}\n) {OPS[condition.op]} {threshold(condition.factor, objective)}")
     if slo.minimum_bad > 0 and said.bad is not None:
-        parts.append(f"{bad_events(said, minutes_of(condition.long))} >= {_plain(slo.minimum_bad)}")
+        parts.append(f"{events(said, said.bad, minutes_of(condition.long))} >= {plain_number(slo.minimum_bad)}")
     return "\nand ".join(parts)
 
 
-def bad_events(said: Spoken, minutes: int) -> str:
-    """Bad events of so many minutes. A foreign query with rate() gives them per second."""
-    assert said.bad is not None
-    found = put(said.bad, promql_duration(minutes))
-    per_second = not said.ours and re.search(r"\bi?rate\s*\(", said.bad)
+def events(said: Spoken, amount: str, minutes: int) -> str:
+    """`amount` (bad or valid) of so many minutes, as a number of events: a foreign query with rate() is per second."""
+    found = put(amount, promql_duration(minutes))
+    per_second = not said.ours and re.search(r"\bi?rate\s*\(", amount)
     return f"{found} * {minutes * 60}" if per_second else found
 
 
 def _burn_rule(slo: Slo, objective: Objective, said: Spoken, condition: Condition) -> Rule:
+    ask = Queries.of(slo, objective, said, minutes_of(condition.long))
+    return burn_rule(slo, objective, condition, expression(slo, objective, said, condition), ask)
+
+
+def burn_rule(slo: Slo, objective: Objective, condition: Condition, expr: str, ask: Queries) -> Rule:
+    """The rule of one condition, with its labels and words."""
     return Rule(
-        expr=expression(slo, objective, said, condition),
+        expr=expr,
         alert=BURN_ALERT,
         hold=promql_duration(minutes_of(condition.hold)) if condition.hold else None,
         labels=labels_of(slo, objective)
         | {"severity": condition.label, "burn": condition.severity, "windows": condition.windows},
         annotations={
             "summary": f"{_name(slo, objective)}: the error budget burns {_times(condition.factor)} as fast as it may",
-            "description": description(slo, objective, said, condition),
+            "description": description(slo, objective, condition, ask),
             **links(slo),
         },
     )
 
 
 def _missing_rule(slo: Slo, objective: Objective, said: Spoken) -> Rule:
-    missing = data()["missing"]
     if said.ours:
-        expr = f"absent({VALID}{{slo={quoted(slo.name)}, objective={quoted(objective.title)}}})"
-    else:
-        expr = f"absent({said.of_valid(5) or said.of_share(5)})"
+        return missing_rule(slo, objective, f"{VALID}{{slo={quoted(slo.name)}, objective={quoted(objective.title)}}}")
+    return missing_rule(slo, objective, said.of_valid(5) or said.of_share(5))
+
+
+def missing_rule(slo: Slo, objective: Objective, query: str) -> Rule:
+    """The rule that fires when `query` has had no value for a while."""
+    missing = data()["missing"]
     return Rule(
-        expr=expr,
+        expr=f"absent({query})",
         alert=MISSING_ALERT,
         hold=str(missing["hold"]),
         labels=labels_of(slo, objective) | {"severity": label_of(missing["severity"]), "burn": "missing"},
@@ -180,21 +188,38 @@ def links(slo: Slo) -> dict[str, str]:
     return found
 
 
-def description(slo: Slo, objective: Objective, said: Spoken, condition: Condition) -> str:
+@dataclass(frozen=True)
+class Queries:
+    """What a description asks when an alert is told: bad and valid events of the long window (None: only a share is
+    known), and the share of bad units."""
+
+    bad: str | None
+    valid: str | None
+    share: str
+
+    @classmethod
+    def of(cls, slo: Slo, objective: Objective, said: Spoken, minutes: int) -> Queries:
+        share = burn_share(slo, objective, minutes)
+        if said.bad is None or said.valid is None:
+            return cls(None, None, share)
+        return cls(events(said, said.bad, minutes), events(said, said.valid, minutes), share)
+
+
+def description(slo: Slo, objective: Objective, condition: Condition, ask: Queries) -> str:
     """`312 of 4100 API requests failed in the last hour (7.61%); ...`, as a template."""
-    long, period = minutes_of(condition.long), period_minutes(slo.windows[0])
+    period = period_minutes(slo.windows[0])
     allowed = budget_part(objective.target)
     method, width = method_of(slo, objective)
     noun = literal(slo.annotations.get("pitchey.com/noun", "events"))
     share = "{{ $value | humanizePercentage }}"
     if method != "Occurrences":
         what = f"{share} of the {width}-minute slices of {span(condition.long)} were bad"
-    elif said.bad is None or said.valid is None:
+    elif ask.bad is None or ask.valid is None:
         what = f"{share} was bad in {span(condition.long)}"
     else:
-        bad, valid = (_asked(q, '| printf "%.0f"') for q in (bad_events(said, long), _valid_events(said, long)))
+        bad, valid = (_asked(q, '| printf "%.0f"') for q in (ask.bad, ask.valid))
         what = f"{bad} of {valid} {noun} {literal(_verb(slo, objective))} in {span(condition.long)} ({share})"
-    ends = _asked(f"{_plain(allowed * period * 60)} / ({burn_share(slo, objective, long)})", "| humanizeDuration")
+    ends = _asked(f"{plain_number(allowed * period * 60)} / ({ask.share})", "| humanizeDuration")
     still = f", and still in {span(condition.short)}" if condition.short else ""
     return (
         f"{what}{still}. Allowed are {percent(allowed, 2)}, and this alert fires above "
@@ -215,10 +240,6 @@ def span(duration: Duration) -> str:
 def length(duration: Duration) -> str:
     """`28 days`, `1 month`."""
     return f"{duration.count} {_UNIT_WORDS[duration.unit]}{'' if duration.count == 1 else 's'}"
-
-
-def _valid_events(said: Spoken, minutes: int) -> str:
-    return bad_events(Spoken(said.valid, said.valid, said.share, said.by, said.ours), minutes)
 
 
 def _asked(query: str, then: str) -> str:
@@ -251,10 +272,10 @@ def _times(factor: float) -> str:
     return f"more than {number(round(factor, 2))} times"
 
 
-def _plain(value: float) -> str:
+def plain_number(value: float) -> str:
     """A number without exponent, all its digits kept.
 
-    >>> _plain(1e-05), _plain(5.0)
+    >>> plain_number(1e-05), plain_number(5.0)
     ('0.00001', '5')
     """
     return f"{Decimal(repr(value)).normalize():f}"
