@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from pitchey_slo.errors import ConfigError, did_you_mean
@@ -225,6 +225,26 @@ def wall_time(value: Any) -> datetime:
     return found
 
 
+def _instant(value: Any, _node: schema.Instant, problems: Problems, line: int | None, path: str) -> None:
+    try:
+        instant(value)
+    except ValueError as error:
+        problems.add(line, path, str(error), "write it like 2026-03-01T02:00:00Z")
+
+
+def instant(value: Any) -> datetime:
+    """A date and time as Python has it, with a zone when one was written; ValueError when it is none."""
+    if isinstance(value, datetime):
+        # ruamel.yaml before 0.18.7 turns a time with an offset into UTC and notes the offset beside it
+        noted = value.tzinfo is None and getattr(value, "_yaml", {}).get("tz")
+        plain = datetime.combine(value.date(), value.time(), UTC if noted else value.tzinfo)
+        return plain if plain.tzinfo is None else plain.astimezone(UTC)
+    try:
+        return datetime.fromisoformat(value if isinstance(value, str) and ":" in value else "")
+    except ValueError:
+        raise ValueError(f"{shown(value)} is not a date and time") from None
+
+
 def _zone(value: Any, _node: schema.Zone, problems: Problems, line: int | None, path: str) -> None:
     if not isinstance(value, str):
         problems.add(line, path, f"{shown(value)} where a time zone is needed", "like Europe/London")
@@ -275,6 +295,8 @@ def wanted(node: schema.Node) -> str | None:
             return "a duration like 28d"
         case schema.Record(fields=fields):
             return "a map with " + ", ".join(fields)
+        case schema.Instant():
+            return "a time like 2026-03-01T02:00:00Z"
         case schema.Items():
             return "a list"
         case _:
@@ -290,6 +312,7 @@ _CHECKS: dict[type, Callable[[Any, Any, Problems, int | None, str], None]] = {
     schema.Flag: _flag,
     schema.Length: _length,
     schema.WallTime: _wall_time,
+    schema.Instant: _instant,
     schema.Zone: _zone,
     schema.Labels: _labels,
     schema.Anything: _anything,

@@ -7,61 +7,64 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
-from zoneinfo import ZoneInfo
 
-from pitchey_slo.errors import ConfigError, SloError, did_you_mean
+from pitchey_slo.errors import SloError, did_you_mean
+from pitchey_slo.slo.policies import AlertCondition, AlertPolicy, BurnPair, NotificationTarget, Op
+from pitchey_slo.slo.values import CALENDAR_ANCHOR, UNITS, Duration, Labels, Place, TimeWindow, check_zone
+
+__all__ = [
+    "CALENDAR_ANCHOR",
+    "PROMQL",
+    "UNITS",
+    "AlertCondition",
+    "AlertPolicy",
+    "BurnPair",
+    "Category",
+    "Correction",
+    "Duration",
+    "Indicator",
+    "Labels",
+    "LateData",
+    "Method",
+    "MetricSource",
+    "NotificationTarget",
+    "Objective",
+    "Op",
+    "Place",
+    "Ratio",
+    "Raw",
+    "Slo",
+    "Specs",
+    "Thing",
+    "Threshold",
+    "TimeWindow",
+    "check_zone",
+    "over_window",
+    "type_of",
+]
 
 Method = Literal["Occurrences", "Timeslices", "RatioTimeslices"]
-Op = Literal["lte", "gte", "lt", "gt"]
-
-#: unit of a duration -> minutes, or None where the calendar decides
-UNITS: dict[str, int | None] = {"m": 1, "h": 60, "d": 1440, "w": 10080, "M": None, "Q": None, "Y": None}
 
 
-@dataclass(frozen=True)
-class Duration:
-    """OpenSLO duration shorthand: a positive integer and one of m h d w M Q Y.
-
-    >>> Duration.parse("4w").minutes
-    40320
-    """
-
-    count: int
-    unit: str
-
-    @classmethod
-    def parse(cls, text: str) -> Duration:
-        """ValueError when `text` is no duration."""
-        found = re.fullmatch(r"([1-9][0-9]{0,5})([mhdwMQY])", text)
-        if not found:
-            raise ValueError(f"{text!r} is not a duration: a positive whole number and one of m h d w M Q Y, like 28d")
-        return cls(int(found[1]), found[2])
-
-    @property
-    def minutes(self) -> int | None:
-        """Its length, or None for months, quarters and years, whose length the calendar decides."""
-        each = UNITS[self.unit]
-        return None if each is None else self.count * each
-
-    def __str__(self) -> str:
-        return f"{self.count}{self.unit}"
+#: The one name under which model.MetricSource has PromQL, whatever the file wrote.
+PROMQL = "prometheus"
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where something stands, for messages."""
+def type_of(text: Any) -> str:
+    """A metric source's type as it is compared here: `Prometheus` and `promql` are `prometheus`, others as written."""
+    return PROMQL if str(text).lower() in (PROMQL, "promql") else str(text)
 
-    file: str | None = None
-    line: int | None = None
-    key: str | None = None
 
-    def error(self, message: str, hint: str | None = None) -> ConfigError:
-        return ConfigError(message, file=self.file, line=self.line, key=self.key, hint=hint)
+def over_window(query: str, window: str) -> str:
+    """`query` with `{{.window}}` (as sloth writes it) replaced by a length such as `5m`."""
+    return re.sub(r"\{\{\s*\.window\s*\}\}", lambda _: window, query)
 
 
 @dataclass(frozen=True)
 class MetricSource:
-    """A query. Ours is `type: pitchey` with `table`, `filter` and `value`; every other type is kept as it was read."""
+    """A query. Two types can be evaluated: `pitchey` with `table`, `filter` and `value`, and `prometheus` (also written
+    `promql`, in any case) with `query`, where `{{.window}}` stands for the length of a window. Others are kept as read.
+    """
 
     type: str
     ref: str | None
@@ -84,6 +87,15 @@ class MetricSource:
         text = self.spec.get("value")
         return str(text) if text is not None else None
 
+    @property
+    def query(self) -> str:
+        """PromQL of a source of `type: prometheus`, as it was written."""
+        return str(self.spec["query"] if self.spec.get("query") is not None else self.spec["promql"])
+
+    def query_over(self, window: str) -> str:
+        """PromQL with `{{.window}}` replaced by a length such as `5m`."""
+        return over_window(self.query, window)
+
     def check_ours(self, slo: str) -> None:
         """SloError unless this house can evaluate it."""
         if self.type != "pitchey":
@@ -96,11 +108,13 @@ class MetricSource:
 
 @dataclass(frozen=True)
 class Ratio:
-    """good of total, or total without bad: exactly one of `good` and `bad` is given."""
+    """good of total, or total without bad: exactly one of `good` and `bad` is given. `counter`: the queries give
+    counters that only grow (and begin again at 0), not numbers of events."""
 
     good: MetricSource | None
     bad: MetricSource | None
     total: MetricSource
+    counter: bool = False
 
 
 @dataclass(frozen=True)
@@ -126,6 +140,8 @@ class Indicator:
     metric: Ratio | Raw | Threshold
     display_name: str = ""
     description: str = ""
+    labels: Labels = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
     place: Place = field(default=Place(), compare=False)
 
 
@@ -144,70 +160,9 @@ class Objective:
 
     @property
     def title(self) -> str:
-        """Its display name, or its target as text: `99.9%`."""
-        return self.display_name or f"{self.target * 100:.10g}%"
-
-
-@dataclass(frozen=True)
-class TimeWindow:
-    """Over which time: rolling, or aligned to the calendar of `zone` counted from `anchor` (a wall-clock time)."""
-
-    duration: Duration
-    zone: str | None = None
-    anchor: datetime | None = None
-
-    @property
-    def rolling(self) -> bool:
-        return self.zone is None
-
-    @property
-    def text(self) -> str:
-        return str(self.duration) if self.rolling else f"{self.duration} {self.zone}"
-
-    @classmethod
-    def parse(cls, text: str) -> TimeWindow:
-        """`"28d"` is rolling, `"1M Europe/London"` the calendar months of London. ValueError for anything else.
-
-        >>> TimeWindow.parse("1M Europe/London").text
-        '1M Europe/London'
-        """
-        words = text.split()
-        try:
-            duration = Duration.parse(words[0] if len(words) in (1, 2) else "")
-        except ValueError:
-            example = "a duration like 28d, or with a time zone for the calendar: 1M Europe/London"
-            raise ValueError(f"{text!r} is not a window: {example}") from None
-        return cls(duration) if len(words) == 1 else cls(duration, check_zone(words[1]), CALENDAR_ANCHOR)
-
-
-#: Calendar windows without a startTime count from here: a Monday, and the first of a month, quarter and year.
-CALENDAR_ANCHOR = datetime(2024, 1, 1)  # a wall-clock time on purpose
-
-
-def check_zone(name: str) -> str:
-    """`name` if it is an IANA time zone, else ValueError with a near one."""
-    import zoneinfo
-
-    try:
-        ZoneInfo(name)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        near = did_you_mean(name, zoneinfo.available_timezones())
-        raise ValueError(f"no time zone {name!r}; {near or 'use an IANA name such as Europe/London or UTC'}") from None
-    return name
-
-
-@dataclass(frozen=True)
-class BurnPair:
-    """One condition of a multi-window burn alert: the burn rate is above `factor` over `long` and over `short`.
-
-    `severity` is page or ticket; `hold` is how long the condition must last first (`for`; None: not at all).
-    """
-
-    long: Duration
-    short: Duration
-    factor: float
-    severity: str
-    hold: Duration | None = None
+        """Its display name; of a composite's objective the name of its indicator, else its target as text: `99.9%`."""
+        named = self.indicator.display_name or self.indicator.name if self.indicator else ""
+        return self.display_name or named or f"{self.target * 100:.10g}%"
 
 
 Category = Literal["scheduled_maintenance", "outside_business_hours", "deployment", "other"]
@@ -248,9 +203,10 @@ class Slo:
     windows: tuple[TimeWindow, ...]
     display_name: str = ""
     description: str = ""
-    labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    labels: Labels = field(default_factory=dict)
+    #: those that did not become one of the fields below or a window
     annotations: Mapping[str, str] = field(default_factory=dict)
-    alert_policies: tuple[Any, ...] = ()
+    alert_policies: tuple[AlertPolicy, ...] = ()
     #: annotation `pitchey.com/burn-alerts`; None: the pairs of the data file, scaled to the window
     burn_pairs: tuple[BurnPair, ...] | None = None
     #: annotation `pitchey.com/minimum-bad-events`: no burn alert below so many bad events in the long window
@@ -260,29 +216,33 @@ class Slo:
     #: annotation `pitchey.com/late-data`, for composite SLOs: what a component without data in a minute counts as, once
     #: it is late by `late_after`
     late_data: LateData = "ignore"
-    late_after: Duration = Duration(5, "m")
+    late_after: Duration = Duration(5, "m")  # noqa: RUF009 - it is frozen
     place: Place = field(default=Place(), compare=False)
 
 
 @dataclass(frozen=True)
 class Thing:
-    """An object of a kind that is checked and kept for other rooms: DataSource, AlertPolicy, AlertCondition,
+    """An object of a kind that is checked and kept as it was read: DataSource, AlertPolicy, AlertCondition,
     AlertNotificationTarget, Service."""
 
     kind: str
     name: str
     spec: Mapping[str, Any]
     display_name: str = ""
+    labels: Labels = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
     place: Place = field(default=Place(), compare=False)
 
 
 @dataclass(frozen=True)
 class Specs:
-    """Everything that a file or folder said."""
+    """Everything that a file or folder said. `policies` are the AlertPolicy objects of `things`, with what they refer
+    to; those that stand in an SLO are in `Slo.alert_policies` only."""
 
     slos: tuple[Slo, ...] = ()
     indicators: tuple[Indicator, ...] = ()
     things: tuple[Thing, ...] = ()
+    policies: tuple[AlertPolicy, ...] = ()
 
     def pick(self, names: tuple[str, ...] | list[str] = (), *, service: str | None = None) -> tuple[Slo, ...]:
         """The SLOs of these names (all when none is given) and this service, in file order; SloError if unknown."""

@@ -3,39 +3,67 @@
     text -> YAML documents (line numbers kept) -> check along schema.py -> frozen values (build.py) -> links
 
 `read` takes a file or a folder (`*.yaml`, `*.yml`, also in sub-folders); a file may hold many documents. References
-between objects (`indicatorRef`, `metricSourceRef`) are resolved over everything read together.
+between objects (`indicatorRef`, `metricSourceRef`, `alertPolicyRef`, `conditionRef`, `targetRef`) are resolved over
+everything read together.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pitchey_slo.errors import ConfigError, did_you_mean
 from pitchey_slo.slo import build, schema
 from pitchey_slo.slo.check import Problems, check, line_of, raise_all, shown
+from pitchey_slo.slo.documents import load
+from pitchey_slo.slo.meaning import Document, check_meaning
 from pitchey_slo.slo.model import Specs
 
 LARGEST = 4 << 20
-MOST_VALUES = 100_000
 
 
 def read(path: str | Path, *more: str | Path) -> Specs:
     """Everything that the files and folders say. ConfigError lists every problem found in them."""
-    loaded: list[build.Document] = []
-    found: list[ConfigError] = []
+    loaded = Loaded()
     for file in files_of([path, *more]):
-        problems = Problems(str(file))
-        loaded += _documents(_text_of(file), problems)
-        found += problems.found
-    return _finish(loaded, found)
+        loaded.add(_text_of(file), str(file))
+    return loaded.specs()
 
 
 def parse(text: str, *, file: str | None = None) -> Specs:
     """As `read`, from text; `file` is the name that errors show."""
-    problems = Problems(file)
-    return _finish(_documents(text, problems), problems.found)
+    loaded = Loaded()
+    loaded.add(text, file)
+    return loaded.specs()
+
+
+@dataclass
+class Loaded:
+    """What was read so far: documents that are right, and problems. `broken` are kind and name of the other documents:
+    that a reference leads to one of them is no problem of its own."""
+
+    documents: list[Document] = field(default_factory=list)
+    found: list[ConfigError] = field(default_factory=list)
+    broken: set[tuple[str, str]] = field(default_factory=set)
+
+    def add(self, text: str, file: str | None) -> None:
+        """Read one file's text."""
+        problems = Problems(file)
+        self.documents += _documents(text, problems, self.broken)
+        self.found += problems.found
+
+    def link(self) -> tuple[Specs, list[ConfigError]]:
+        """The values, and every problem found on the way to them."""
+        found = [*self.found, *build.duplicate_names(self.documents)]
+        return build.link(self.documents, found, self.broken), found
+
+    def specs(self) -> Specs:
+        """The values; ConfigError when there is any problem."""
+        specs, found = self.link()
+        raise_all(found)
+        return specs
 
 
 def files_of(paths: Iterable[str | Path]) -> Iterator[Path]:
@@ -58,72 +86,24 @@ def _text_of(file: Path) -> str:
         raise ConfigError(f"not UTF-8: {error.reason} at byte {error.start}", file=file) from None
 
 
-def _documents(text: str, problems: Problems) -> list[build.Document]:
+def _documents(text: str, problems: Problems, broken: set[tuple[str, str]]) -> list[Document]:
     """The documents of one file that fit the schema; what does not is noted."""
-    good: list[build.Document] = []
-    for data in _yaml(text, problems):
+    good: list[Document] = []
+    for data in load(text, problems):
         if data is None:
             continue
         kind = _kind(data, problems)
         if kind is None:
             continue
+        before = len(problems.found)
+        document = Document(kind, data, problems.file)
         if check(data, schema.document(kind), problems, line=line_of(data, None)):
-            document = build.Document(kind, data, problems.file)
-            before = len(problems.found)
-            build.check_meaning(document, problems)
-            if len(problems.found) == before:
-                good.append(document)
+            check_meaning(document, problems)
+        if len(problems.found) == before:
+            good.append(document)
+        elif isinstance(data.get("metadata"), dict):
+            broken.add((kind, str(data["metadata"].get("name"))))
     return good
-
-
-def _yaml(text: str, problems: Problems) -> list[Any]:
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import MarkedYAMLError, YAMLError
-
-    yaml = YAML(typ="rt")
-    yaml.allow_duplicate_keys = True
-    try:
-        for node in YAML(typ="rt").compose_all(text):
-            if _size(node, {}) > MOST_VALUES:
-                problems.add(node.start_mark.line + 1, "", f"more than {MOST_VALUES:,} values", "aliases in a circle?")
-                return []
-            _duplicates(node, problems, set())
-        return list(yaml.load_all(text))
-    except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        problems.add(mark.line + 1 if mark else None, "", f"not YAML: {error.problem or error.context}")
-    except (YAMLError, ValueError, RecursionError) as error:
-        problems.add(None, "", f"not YAML: {str(error).splitlines()[0] if str(error) else type(error).__name__}")
-    return []
-
-
-def _size(node: Any, known: dict[int, float]) -> float:
-    """Values of a document once its aliases are written out; infinite when one holds itself ("billion laughs")."""
-    if node is None or isinstance(node.value, str):
-        return 1
-    if id(node) not in known:
-        known[id(node)] = float("inf")  # met again while still open: a circle
-        parts = (p for part in node.value for p in (part if isinstance(part, tuple) else (part,)))
-        known[id(node)] = 1 + sum(_size(p, known) for p in parts)
-    return known[id(node)]
-
-
-def _duplicates(node: Any, problems: Problems, seen: set[int], path: str = "") -> None:
-    """Note keys that a map has twice; most YAML readers silently keep one of the two."""
-    if node is None or id(node) in seen or isinstance(node.value, str):
-        return
-    seen.add(id(node))
-    first: dict[str, int] = {}
-    for i, part in enumerate(node.value):
-        if not isinstance(part, tuple):
-            _duplicates(part, problems, seen, f"{path}[{i}]")
-            continue
-        key, value = part
-        here = f"{path}.{key.value}" if path else str(key.value)
-        line = key.start_mark.line + 1
-        if key.value != "<<" and isinstance(key.value, str) and first.setdefault(key.value, line) != line:
-            problems.add(line, here, f"key given twice (first in line {first[key.value]})", "keep one of them")
-        _duplicates(value, problems, seen, here)
 
 
 def _kind(data: Any, problems: Problems) -> str | None:
@@ -141,10 +121,3 @@ def _kind(data: Any, problems: Problems) -> str | None:
     line = line_of(data, "kind" if "kind" in data else None)
     problems.add(line, "kind", "missing" if kind is None else f"{shown(kind)} is no kind of OpenSLO v1", hint)
     return None
-
-
-def _finish(loaded: list[build.Document], found: list[ConfigError]) -> Specs:
-    found = [*found, *build.duplicate_names(loaded)]
-    specs = build.link(loaded, found)
-    raise_all(found)
-    return specs

@@ -54,6 +54,11 @@ class WallTime:
 
 
 @dataclass(frozen=True)
+class Instant:
+    """Date and time, with a zone or without."""
+
+
+@dataclass(frozen=True)
 class Zone:
     """IANA time zone."""
 
@@ -104,7 +109,7 @@ class Either:
     options: tuple[tuple[str, Record], ...]
 
 
-Node = Text | Number | Flag | Length | WallTime | Zone | Anything | Labels | Items | Record | Either
+Node = Text | Number | Flag | Length | WallTime | Instant | Zone | Anything | Labels | Items | Record | Either
 
 
 def record(fields: dict[str, Node], *rules: Rule) -> Record:
@@ -130,13 +135,20 @@ NAME = Text(
     pattern=re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"),
     looks="lower-case letters, digits and -, beginning and ending with a letter or digit (RFC 1123)",
 )
+#: The specification's own examples name alert objects like this: AlertPolicy, OnCallDevopsMailNotification. It asks for
+#: RFC 1123 "at least"; names of SLOs, SLIs, services and data sources become labels and file names and stay with it.
+ALERT_NAME = Text(
+    longest=63,
+    pattern=re.compile(r"[A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?"),
+    looks="letters, digits and -, beginning and ending with a letter or digit",
+)
 DESCRIPTION = Text(longest=1050, empty=True)
 TITLE = Text(empty=True)
 OP = Text(choices=("lte", "gte", "lt", "gt"))
 
-METADATA = record(
-    {"!name": NAME, "displayName": TITLE, "labels": Labels(many=True), "annotations": Labels(prefix=True)}
-)
+_METADATA: dict[str, Node] = {"displayName": TITLE, "labels": Labels(many=True), "annotations": Labels(prefix=True)}
+METADATA = record({"!name": NAME} | _METADATA)
+ALERT_METADATA = record({"!name": ALERT_NAME} | _METADATA)
 
 METRIC = record(
     {"!metricSource": record({"metricSourceRef": NAME, "type": Text(), "!spec": Anything()})},
@@ -208,47 +220,22 @@ CONDITION = record(
 )
 TARGET = record({"!target": Text(), "description": DESCRIPTION})
 ENVELOPE: dict[str, Node] = {"apiVersion": Text(choices=("openslo/v1",))}
+
+
+def inline_or(ref: str, kind: str, spec: Record) -> Either:
+    """`{ref: name}`, or an object of `kind` in its place, for which apiVersion may be left out."""
+    here = record(ENVELOPE | {"!kind": Text(choices=(kind,)), "!metadata": ALERT_METADATA, "!spec": spec})
+    return Either(((ref, record({f"!{ref}": ALERT_NAME})), ("", here)))
+
+
 POLICY = record(
     {
         "description": DESCRIPTION,
         "alertWhenNoData": Flag(),
         "alertWhenResolved": Flag(),
         "alertWhenBreaching": Flag(),
-        "!conditions": Items(
-            Either(
-                (
-                    ("conditionRef", record({"!conditionRef": NAME})),
-                    (
-                        "",
-                        record(
-                            ENVELOPE
-                            | {"!kind": Text(choices=("AlertCondition",)), "!metadata": METADATA, "!spec": CONDITION}
-                        ),
-                    ),
-                )
-            ),
-            at_least=1,
-            at_most=1,
-        ),
-        "!notificationTargets": Items(
-            Either(
-                (
-                    ("targetRef", record({"!targetRef": NAME})),
-                    (
-                        "",
-                        record(
-                            ENVELOPE
-                            | {
-                                "!kind": Text(choices=("AlertNotificationTarget",)),
-                                "!metadata": METADATA,
-                                "!spec": TARGET,
-                            }
-                        ),
-                    ),
-                )
-            ),
-            at_least=1,
-        ),
+        "!conditions": Items(inline_or("conditionRef", "AlertCondition", CONDITION), at_least=1, at_most=1),
+        "!notificationTargets": Items(inline_or("targetRef", "AlertNotificationTarget", TARGET), at_least=1),
     }
 )
 
@@ -261,19 +248,7 @@ SLO = record(
         "timeWindow": Items(WINDOW, at_least=1, at_most=1),
         "!budgetingMethod": Text(choices=("Occurrences", "Timeslices", "RatioTimeslices")),
         "!objectives": Items(OBJECTIVE, at_least=1),
-        "alertPolicies": Items(
-            Either(
-                (
-                    ("alertPolicyRef", record({"!alertPolicyRef": NAME})),
-                    (
-                        "",
-                        record(
-                            ENVELOPE | {"!kind": Text(choices=("AlertPolicy",)), "!metadata": METADATA, "!spec": POLICY}
-                        ),
-                    ),
-                )
-            )
-        ),
+        "alertPolicies": Items(inline_or("alertPolicyRef", "AlertPolicy", POLICY)),
     },
     most("indicator", "indicatorRef"),
 )
@@ -292,7 +267,8 @@ KINDS: dict[str, Record] = {
 
 def document(kind: str) -> Record:
     """The shape of a whole document of `kind`."""
+    metadata = ALERT_METADATA if kind.startswith("Alert") else METADATA
     return record(
-        {"!apiVersion": ENVELOPE["apiVersion"], "!kind": Text(choices=tuple(KINDS)), "!metadata": METADATA}
+        {"!apiVersion": ENVELOPE["apiVersion"], "!kind": Text(choices=tuple(KINDS)), "!metadata": metadata}
         | {("spec" if kind == "Service" else "!spec"): KINDS[kind]}
     )
