@@ -14,7 +14,7 @@ import time
 import uuid
 from concurrent.futures import Future
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import httpx
 
     from pitchey_slo.series import SampleBatch
+    from pitchey_slo.slo.model import Correction
     from pitchey_slo.store import Receipt, Removed, SampleReceipt
 
 #: Bytes of one request, at most: a fraction of the server's default limit, so that several senders share its memory.
@@ -188,6 +189,24 @@ class HttpDoor:
         from urllib.parse import quote
 
         self._ask("DELETE", f"/api/monitoring/tokens/{quote(token_id, safe='')}")
+
+    def correct(self, correction: Correction) -> dict[str, Any]:
+        """Write a checked correction down; the same sent again changes nothing. Raises SloError."""
+        last = correction.starts_at + timedelta(seconds=correction.seconds)
+        same = ("id", "category", "reason", "approver", "rrule", "zone")
+        body = {name: getattr(correction, name) for name in same} | {
+            "slos": list(correction.slos),
+            "start": correction.starts_at.isoformat(),
+            "end": last.isoformat(),
+            "source": correction.source[:64],
+        }
+        return dict(self._ask("POST", "/api/monitoring/corrections", body))
+
+    def withdraw_correction(self, correction_id: str, by: str) -> dict[str, Any]:
+        """Take a correction back. Raises NotFound."""
+        from urllib.parse import quote
+
+        return dict(self._ask("DELETE", f"/api/monitoring/corrections/{quote(correction_id, safe='')}", {"by": by}))
 
     def _send(self, table: str, rows: pa.Table, key: str) -> Receipt:
         from pitchey_slo.store import Receipt

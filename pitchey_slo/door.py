@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pitchey_slo.settings import Settings
 
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from pitchey_slo.series import SampleBatch
-    from pitchey_slo.store import Receipt, SampleReceipt
+    from pitchey_slo.slo.model import Correction
+    from pitchey_slo.store import Receipt, SampleReceipt, Store
 
 
 class Door(Protocol):
@@ -28,6 +30,18 @@ class Door(Protocol):
 
     def samples(self, batch: SampleBatch, *, backfill: bool = False) -> Future[SampleReceipt]:
         """Store time series samples; the future resolves when they are durable."""
+        ...
+
+
+class Register(Protocol):
+    """Corrections of SLOs: what both ways offer."""
+
+    def correct(self, correction: Correction) -> dict[str, Any]:
+        """Write a checked correction down; returns it as `slo.register.told` does."""
+        ...
+
+    def withdraw_correction(self, correction_id: str, by: str) -> dict[str, Any]:
+        """Take one back; returns it. Raises NotFound."""
         ...
 
 
@@ -50,3 +64,39 @@ def open_door(settings: Settings) -> Iterator[Door]:
 
     with Store.open(settings) as store:
         yield store
+
+
+@contextmanager
+def open_register(settings: Settings) -> Iterator[Register]:
+    """The register of corrections of `settings.home`, the same two ways; readers of the lake see the change when the
+    block ends. Raises StoreLocked as `open_door`."""
+    from pitchey_slo.client import HttpDoor, find_server
+
+    server = find_server(settings.home)
+    if server is not None:
+        with HttpDoor(server) as door:
+            yield door
+        return
+    from pitchey_slo.store import Store
+
+    with Store.open(settings, background=False) as store:
+        yield StoreRegister(store)
+
+
+class StoreRegister:
+    """The register of a store that this process has open."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def correct(self, correction: Correction) -> dict[str, Any]:
+        from pitchey_slo.slo import register
+
+        now = datetime.now(UTC)
+        return register.told(register.add(self._store, correction, now), now)
+
+    def withdraw_correction(self, correction_id: str, by: str) -> dict[str, Any]:
+        from pitchey_slo.slo import register
+
+        now = datetime.now(UTC)
+        return register.told(register.withdraw(self._store, correction_id, by, now), now)

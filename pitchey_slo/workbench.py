@@ -88,6 +88,12 @@ class Workbench:
         """Every SLO (of one service) over its own windows, or over `window` alone, in one scan of the data."""
         return self._evaluate(self.slos(service), window, end)
 
+    def evaluate(
+        self, slos: Sequence[Slo], windows: str | Sequence[str] = "", end: Moment = None
+    ) -> tuple[SloReport, ...]:
+        """These SLOs in one scan: what every way to SLO numbers calls. `windows` (such as "28d") replace their own."""
+        return self._evaluate(slos, windows, end)
+
     def percentiles(
         self,
         start: Moment = None,
@@ -255,6 +261,76 @@ class Workbench:
             door.append("incidents", batch.rows)
         return key
 
+    def correct(
+        self,
+        slo: str | Sequence[str] | None,
+        start: datetime | str,
+        end: Moment = None,
+        *,
+        minutes: float | None = None,
+        category: str,
+        reason: str,
+        approver: str,
+        rrule: str | None = None,
+        zone: str = "UTC",
+        id: str | None = None,  # noqa: A002  # the column's name
+        source: str = "notebook",
+    ) -> str:
+        """Take time out of the budget of one SLO, of several, or of all (None); returns the correction's id.
+
+        start, end or minutes   the first (or only) time; without a zone of their own on the clock of `zone`
+        category   scheduled_maintenance, outside_business_hours, deployment or other
+        reason, approver   why, and who agreed: every number that it touches tells them
+        rrule      comes again, such as "FREQ=WEEKLY;BYDAY=SU": at the same time of day in `zone` all year
+
+        Raises SloError that says what is wrong and what would work. See docs/slos.md, "Corrections".
+        """
+        from pitchey_slo.door import open_register
+        from pitchey_slo.slo.corrections import check
+
+        row = {
+            "id": id or f"cor-{uuid.uuid4().hex[:12]}",
+            "slos": slo,
+            "category": category,
+            "reason": reason,
+            "approver": approver,
+            "starts_at": start,
+            "ends_at": end or None,
+            "seconds": None if minutes is None else minutes * 60,
+            "rrule": rrule,
+            "zone": zone,
+            "source": source,
+        }
+        checked = check(row, [each.name for each in self.slos()])
+        with open_register(self.settings) as register:
+            register.correct(checked)
+        return checked.id
+
+    def withdraw_correction(self, id: str, by: str) -> None:  # noqa: A002  # the column's name
+        """Take a correction back: its time counts again, in past windows too. It stays listed, as withdrawn.
+
+        Raises NotFound when there is none of this id."""
+        from pitchey_slo.door import open_register
+
+        with open_register(self.settings) as register:
+            register.withdraw_correction(id, by)
+
+    def corrections(self, now: datetime | None = None) -> pd.DataFrame:
+        """Every correction in the store, withdrawn ones too: whose, when, why, who agreed; its `state` (coming, now,
+        over, withdrawn) and the time that goes on or comes next at `now`."""
+        import pandas as pd
+
+        from pitchey_slo.slo.register import TOLD
+
+        return pd.DataFrame(self.corrections_told(now), columns=list(TOLD))
+
+    def corrections_told(self, now: datetime | None = None) -> list[dict[str, Any]]:
+        """The same as plain values."""
+        from pitchey_slo.slo import register
+
+        moment = now or datetime.now(UTC)
+        return [register.told(row, moment) for row in register.every(self.reader)]
+
     def span(self, start: Moment, end: Moment, *, days: int = 28) -> tuple[datetime, datetime]:
         """(start, end) as times: `end` defaults to the minute after the newest request (now when there is none),
         `start` to `days` before it. Raises QueryError when start is not before end."""
@@ -269,14 +345,14 @@ class Workbench:
         newest = max(found, default=datetime.now(UTC))
         return newest.replace(second=0, microsecond=0) + timedelta(minutes=1)
 
-    def _evaluate(self, slos: Sequence[Slo], window: str, end: Moment) -> tuple[SloReport, ...]:
+    def _evaluate(self, slos: Sequence[Slo], windows: str | Sequence[str], end: Moment) -> tuple[SloReport, ...]:
         from pitchey_slo.slo import evaluate
 
         return evaluate(
             slos,
             self.reader,
             end=parse_time(end, "end"),
-            windows=[window] if window else None,
+            windows=([windows] if isinstance(windows, str) else list(windows)) if windows else None,
             now=datetime.now(UTC),
         )
 

@@ -17,12 +17,23 @@ from pitchey_slo.slo.corrections import Occurrence, of_row, row_of, upcoming
 from pitchey_slo.slo.model import Correction
 from pitchey_slo.tables import CORRECTIONS
 
+#: what `told` gives
+TOLD = (
+    *("id", "slos", "category", "reason", "approver", "starts_at", "minutes", "rrule", "zone", "state"),
+    *("next_start", "next_end", "created_at", "withdrawn_at", "withdrawn_by", "source"),
+)
 
-class Keeper(Protocol):
+
+class Asked(Protocol):
+    """Where rows are read: the store, or a reader of the lake."""
+
+    def query(self, sql: str, params: Sequence[Any] = ()) -> pa.Table: ...
+
+
+class Keeper(Asked, Protocol):
     """What is needed of the store."""
 
     def append(self, table: str, rows: pa.Table) -> Any: ...
-    def query(self, sql: str, params: Sequence[Any] = ()) -> pa.Table: ...
 
 
 def add(store: Keeper, correction: Correction, now: datetime) -> dict[str, Any]:
@@ -63,7 +74,7 @@ def withdraw(store: Keeper, correction_id: str, by: str, now: datetime) -> dict[
     return row
 
 
-def every(store: Keeper) -> list[dict[str, Any]]:
+def every(store: Asked) -> list[dict[str, Any]]:
     """All rows, withdrawn ones too, in the order in which they were written down."""
     columns = ", ".join(CORRECTIONS.names)
     rows: list[dict[str, Any]] = store.query(f"SELECT {columns} FROM corrections ORDER BY created_at, id").to_pylist()

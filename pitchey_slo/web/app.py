@@ -9,7 +9,19 @@ from fastapi import FastAPI
 
 from pitchey_slo.settings import Settings
 from pitchey_slo.store import Store, utc_now
-from pitchey_slo.web import admin, docs, errors, events, health, metrics, prometheus, remote_write, tokens
+from pitchey_slo.web import (
+    admin,
+    corrections,
+    docs,
+    errors,
+    events,
+    health,
+    metrics,
+    prometheus,
+    remote_write,
+    slos,
+    tokens,
+)
 from pitchey_slo.web.auth import api_routes, scope_of
 from pitchey_slo.web.edge import Edge
 from pitchey_slo.web.house import House
@@ -17,8 +29,9 @@ from pitchey_slo.web.limits import Limits
 from pitchey_slo.web.meter import Metered
 from pitchey_slo.web.queries import QueryLimits
 from pitchey_slo.web.series import Series
+from pitchey_slo.web.slo_numbers import SloNumbers
 
-SECTIONS = (events, metrics, prometheus, remote_write, health, tokens, admin, docs)
+SECTIONS = (events, metrics, prometheus, remote_write, slos, corrections, health, tokens, admin, docs)
 
 
 def create_app(
@@ -44,6 +57,7 @@ def create_app(
     )
     app.state.house = House(store, settings, clock, limits or Limits())
     app.state.series = Series(app.state.house, query_limits or QueryLimits())
+    app.state.slos = SloNumbers(app.state.house)
     errors.install(app)
     for section in SECTIONS:
         app.include_router(section.router)

@@ -103,6 +103,7 @@ async def run(
         stop.set()
         await server
         await asyncio.to_thread(series.close)
+        await asyncio.to_thread(app.state.slos.close)
         house.decoders.shutdown()
         if house.store is not None:
             info.remove(settings.home)
