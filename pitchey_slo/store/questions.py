@@ -17,7 +17,7 @@ from pitchey_slo.tables import REQUESTS
 
 #: A weight that is null, NaN or infinite would poison a sum; collect refuses such rows, this guards lakes of other
 #: writers.
-_WEIGHT = "CASE WHEN isfinite(sample_interval) THEN sample_interval ELSE 0 END"
+WEIGHT = "CASE WHEN isfinite(sample_interval) THEN sample_interval ELSE 0 END"
 _ERROR = "status >= 500"
 GROUPS = ("route", "method", "location", "status", "cache_status", "source")
 
@@ -62,7 +62,7 @@ def latency_quantiles(
         )
         sql = f"""
             WITH measured AS (
-                SELECT {lead}CASE WHEN isfinite(duration_ms) THEN duration_ms END AS duration_ms, {_WEIGHT} AS weight,
+                SELECT {lead}CASE WHEN isfinite(duration_ms) THEN duration_ms END AS duration_ms, {WEIGHT} AS weight,
                        CASE WHEN isfinite(duration_ms) THEN weight ELSE 0 END AS w
                 FROM {source}
             ), ranked AS (
@@ -79,9 +79,9 @@ def routes(reader: LakeReader, start: datetime, end: datetime, where: str | None
     source = _source(reader, start, end, where)
     return reader.query(
         f"""
-        SELECT method, route, sum({_WEIGHT}) AS requests,
-               coalesce(sum({_WEIGHT}) FILTER ({_ERROR}), 0) AS errors,
-               coalesce(sum({_WEIGHT}) FILTER (status BETWEEN 400 AND 499), 0) AS client_errors,
+        SELECT method, route, sum({WEIGHT}) AS requests,
+               coalesce(sum({WEIGHT}) FILTER ({_ERROR}), 0) AS errors,
+               coalesce(sum({WEIGHT}) FILTER (status BETWEEN 400 AND 499), 0) AS client_errors,
                errors / nullif(requests, 0) AS error_ratio,
                quantile_disc(duration_ms, 0.95) FILTER (isfinite(duration_ms)) AS p95_ms
         FROM {source} GROUP BY ALL ORDER BY errors DESC, requests DESC, route, method
@@ -94,7 +94,7 @@ def volume(reader: LakeReader, start: datetime, end: datetime, seconds: int) -> 
     bucket = _keys(seconds, None)["time"]
     return reader.query(
         f"""
-        SELECT {bucket} AS time, sum({_WEIGHT}) AS requests, coalesce(sum({_WEIGHT}) FILTER ({_ERROR}), 0) AS errors
+        SELECT {bucket} AS time, sum({WEIGHT}) AS requests, coalesce(sum({WEIGHT}) FILTER ({_ERROR}), 0) AS errors
         FROM {reader.source("requests", start, end)} GROUP BY 1 ORDER BY 1
         """
     )
