@@ -17,10 +17,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from pitchey_slo.slo.burn_rules import Rule, RuleGroup, rules
+from pitchey_slo.slo.evaluate import evaluate
 from pitchey_slo.slo.findings import SloReport
 from pitchey_slo.slo.model import Slo, Specs
 from pitchey_slo.slo.openslo import read
-from pitchey_slo.slo.report import evaluate
 from pitchey_slo.slo.sli import Reader
 
 __all__ = ["Reader", "Rule", "RuleGroup", "Slo", "SloReport", "Specs", "evaluate", "load", "read", "rules"]

@@ -7,52 +7,41 @@ Fractions are fractions: 0.25 is 25 %.
 
 from __future__ import annotations
 
-import dataclasses
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pitchey_slo.slo.notes import Note
+from pitchey_slo.slo.plain import AsDict, plain
+
+__all__ = [
+    "AsDict",
+    "Band",
+    "BurnDown",
+    "Component",
+    "Corrected",
+    "Coverage",
+    "Exhaustion",
+    "Floats",
+    "FullWindow",
+    "Note",
+    "Numbers",
+    "Provenance",
+    "Series",
+    "Slices",
+    "SloReport",
+    "State",
+    "Times",
+    "plain",
+]
+
 Times = NDArray[np.datetime64]
 Floats = NDArray[np.float64]
 State = Literal["healthy", "at_risk", "exhausted", "no_data"]
-
-
-def plain(value: Any) -> Any:
-    """`value` as JSON can carry it: times as ISO 8601 with Z, arrays as lists, NaN and infinities as None.
-
-    >>> plain({"sli": float("nan"), "time": np.array(["2026-03-01"], dtype="datetime64[us]")})
-    {'sli': None, 'time': ['2026-03-01T00:00:00.000000Z']}
-    """
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
-    if isinstance(value, np.ndarray):
-        if value.dtype.kind == "M":
-            return [None if np.isnat(t) else f"{t}Z" for t in value]
-        return [plain(v) for v in value.tolist()]
-    if isinstance(value, np.generic):
-        return plain(value.item())
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
-    if isinstance(value, Mapping):
-        return {str(k): plain(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(v) for v in value]
-    return value
-
-
-class AsDict:
-    """Gives a finding its JSON form: the same names, nothing rounded."""
-
-    def as_dict(self) -> dict[str, Any]:
-        found: dict[str, Any] = plain(self)
-        return found
 
 
 @dataclass(frozen=True)
@@ -153,13 +142,77 @@ class Coverage(AsDict):
 
 
 @dataclass(frozen=True)
+class Numbers(AsDict):
+    """The four numbers of a budget, as `SloReport` has them; None without data."""
+
+    sli: float | None
+    spent: float | None
+    remaining: float | None
+    budget_left: float | None
+
+
+@dataclass(frozen=True)
+class Corrected(AsDict):
+    """One correction that touches the window.
+
+    `minutes` of the counted window lie inside it. `good`, `bad`, `valid`: events counted in those minutes, which are
+    left out (where corrections overlap, each says what it covers). `budget_left`: as it would be without this one.
+    """
+
+    id: str
+    category: str
+    reason: str
+    approver: str
+    minutes: int
+    good: float
+    bad: float
+    valid: float
+    budget_left: float | None
+
+
+@dataclass(frozen=True)
+class Component(AsDict):
+    """One objective of a composite SLO and its part in the whole.
+
+    `sli`, `spent`, `budget_left`, `bad`, `valid` are its own, as its own report has them. `spending` is what it spent
+    of the budget of the whole (its weight, and what late minutes count as, are in it) and `share` its part of all that
+    was spent. `late_minutes` of the window had no data of it and counted as `late_as`.
+    """
+
+    objective: str
+    weight: float
+    target: float
+    sli: float | None
+    spent: float | None
+    budget_left: float | None
+    bad: float
+    valid: float
+    spending: float | None
+    share: float | None
+    late_minutes: int
+    late_as: Literal["ignore", "good", "bad"]
+
+
+@dataclass(frozen=True)
 class Provenance(AsDict):
-    """Where the numbers come from: the SQL as it was run, rows it read, newest time in the data, seconds it took."""
+    """Where the numbers come from: the query as it was run, rows it read, newest time in the data, seconds it took, and
+    the ids of the corrections in them.
+
+    `sql` is what the store was asked for events, `promql` the expressions of SLIs that are PromQL; one of them may be
+    empty. `rows_read`: rows, or samples of series. `watermark`: newest time read, None when there is nothing.
+    """
 
     sql: str
     rows_read: int
     watermark: datetime | None
     seconds: float
+    promql: str = ""
+    corrections: tuple[str, ...] = ()
+
+    @property
+    def query(self) -> str:
+        """Both texts as one, for people."""
+        return ";\n".join(text for text in (self.sql, self.promql) if text)
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,12 +221,13 @@ class SloReport(AsDict):
 
     slo, display_name, service, description, labels   from the spec
     noun, verb    what is counted and what the bad ones did: "payments" "failed", "requests" "were too slow"
-    objective     display name of the objective, or its target as text
+    objective     display name of the objective, or its target as text; "composite" for a composite SLO as a whole
     target        fraction of valid that shall be good, in [0, 1)
     method        Occurrences, Timeslices or RatioTimeslices
     window, kind  "28d" and "rolling", "1M Europe/London" and "calendar"
     start, end, window_end   counted is start <= t < end; a calendar window goes on to window_end, a rolling one ends
     good, bad, valid, unit   exact weighted counts in `unit`; for RatioTimeslices sums of the slices' ratios
+                  (a raw ratio has no counts: its unit is the minute); of a composite the sums over its components
     unmeasured    events without a usable value or weight: neither good nor bad
     rows          rows behind the valid events, unweighted
     sli, sli_low, sli_high   good / valid and its Wilson 95 % interval; None without data
@@ -183,6 +237,11 @@ class SloReport(AsDict):
     burn          burn rate per look-back ("1h", "6h", "1d", "3d"): 1 spends exactly the budget; None without data
     state         healthy, at_risk, exhausted or no_data
     good_over_total   the spec counted more good than total events: the filters do not fit; sli is held at 1
+    notes         what is odd about the data, each in plain words
+    corrections   those that touch the window, each with the budget without it
+    uncorrected   the numbers as if there were no corrections
+    weight        of this objective in a composite SLO
+    components    of a composite as a whole: its objectives; empty otherwise
     """
 
     slo: str
@@ -198,7 +257,7 @@ class SloReport(AsDict):
     start: datetime
     end: datetime
     window_end: datetime
-    unit: Literal["events", "slices"]
+    unit: Literal["events", "slices", "minutes"]
     good: float
     bad: float
     valid: float
@@ -223,6 +282,11 @@ class SloReport(AsDict):
     provenance: Provenance
     noun: str = "events"
     verb: str = "failed"
+    notes: tuple[Note, ...] = ()
+    corrections: tuple[Corrected, ...] = ()
+    uncorrected: Numbers = Numbers(None, None, None, None)
+    weight: float = 1.0
+    components: tuple[Component, ...] = ()
 
     def sentence(self) -> str:
         """The finding in plain words, for people: rounded and with thousands separators."""

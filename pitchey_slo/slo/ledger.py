@@ -6,6 +6,10 @@ RatioTimeslices    unit is the slice, which adds its ratio to good and the rest 
 
 A slice without a valid event is neither good nor bad, but it is time that passed: slices of a window are known in
 advance, and the budget is a part of all of them, like "40 minutes in 28 days".
+
+What corrections cover is gone from the minutes before they come here. For events that is all. A slice that lies wholly
+in a correction is good, not gone: with fewer slices each bad one would weigh more ("time dilation"). A slice that is
+partly covered is judged by what is left of it.
 """
 
 from __future__ import annotations
@@ -79,8 +83,11 @@ def whole_slices(window: Window, width: int) -> tuple[int, int, int]:
     return start, end - (end - start) % width, last - (last - start) % width
 
 
-def ledger(minutes: Minutes, method: Method, objective: Objective, width: int, anchor: int) -> Ledger:
-    """Units of `width` minutes counted from `anchor`."""
+def ledger(
+    minutes: Minutes, method: Method, objective: Objective, width: int, anchor: int, spans: Ints | None = None
+) -> Ledger:
+    """Units of `width` minutes counted from `anchor`. `spans`: what corrections cover (`corrections.spans`), which
+    `minutes` lack already; slices inside are good."""
     if method == "Occurrences":
         keep = (minutes.valid > 0) | (minutes.good != 0)
         good, valid = minutes.good[keep], minutes.valid[keep]
@@ -89,13 +96,27 @@ def ledger(minutes: Minutes, method: Method, objective: Objective, width: int, a
         return Ledger(minutes.at[keep], good, bad, 1, sliced=False)
     keep = minutes.valid > 0
     at, starts = np.unique((minutes.at[keep] - anchor) // width, return_index=True)
+    spared = _spared(spans, width, anchor)
     if not len(at):
-        return Ledger(np.zeros(0, dtype=np.int64), np.zeros(0), np.zeros(0), width, sliced=True)
+        at = spared
+        return Ledger(at * width + anchor, np.ones(len(at)), np.zeros(len(at)), width, sliced=True)
     ratio = np.add.reduceat(minutes.good[keep], starts) / np.add.reduceat(minutes.valid[keep], starts)
     ratio = np.clip(ratio, 0.0, 1.0)
     if method == "Timeslices":
         ratio = np.asarray(ratio >= (objective.slice_target or 0.0) - ROUNDING, dtype=np.float64)
+    if len(spared):
+        both = np.union1d(at, spared)
+        ratio, judged = np.ones(len(both)), ratio
+        ratio[np.searchsorted(both, at)] = judged
+        at = both
     return Ledger(at * width + anchor, ratio, 1.0 - ratio, width, sliced=True)
+
+
+def _spared(spans: Ints | None, width: int, anchor: int) -> Ints:
+    """Numbers of the slices that lie wholly inside one of `spans`."""
+    none = np.zeros(0, dtype=np.int64)
+    edges = [] if spans is None else [(-((anchor - a) // width), (b - anchor) // width) for a, b in spans.tolist()]
+    return np.concatenate([none, *(np.arange(a, b, dtype=np.int64) for a, b in edges if a < b)])
 
 
 def minute_of(time: datetime) -> int:

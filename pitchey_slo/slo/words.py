@@ -6,6 +6,9 @@ import dataclasses
 from datetime import datetime
 
 from pitchey_slo.slo.findings import Coverage, Exhaustion, SloReport
+from pitchey_slo.slo.notes import number
+
+__all__ = ["coverage_sentence", "exhaustion_sentence", "moment", "number", "percent", "sentence", "span_words"]
 
 _UNITS = {"m": "minute", "h": "hour", "d": "day", "w": "week", "M": "month", "Q": "quarter", "Y": "year"}
 
@@ -21,11 +24,6 @@ def percent(fraction: float, digits: int = 1) -> str:
         if fraction in (0.0, 1.0) or float(text.replace(",", "")) not in (0.0, 100.0):
             break
     return (text.rstrip("0").rstrip(".") if "." in text else text) + " %"
-
-
-def number(value: float) -> str:
-    """`4,100`, and one decimal for small uneven counts."""
-    return f"{value:,.0f}" if value == round(value) or abs(value) >= 100 else f"{value:,.1f}"
 
 
 def moment(time: datetime) -> str:
@@ -50,16 +48,16 @@ def sentence(report: SloReport) -> str:
         why = f" ({number(report.unmeasured)} could not be measured)" if report.unmeasured else ""
         return f"{report.display_name}: no data in {span_words(report)}{why}."
     parts = [f"{report.display_name}: {_happened(report)}; {_spent(report)}.", report.exhaustion.sentence]
-    if report.unmeasured:
-        parts.append(f"{number(report.unmeasured)} {report.noun} could not be measured and are left out.")
-    if report.good_over_total:
-        parts.append("Beware: the spec counts more good or bad than total; its filters do not fit together.")
+    parts += [note.text for note in report.notes]
     if report.coverage.data_starts_late:
         parts.append(report.coverage.sentence)
     return " ".join(p for p in parts if p)
 
 
 def _happened(report: SloReport) -> str:
+    if report.components and report.method != "Timeslices":
+        each = ", ".join(f"{c.objective} {percent(c.spending)}" for c in report.components if c.spending is not None)
+        return f"in {span_words(report)} its parts spent of the error budget of the whole: {each}"
     if report.slices is None:
         failed = f"{number(report.bad)} of {number(report.valid)} {report.noun} {report.verb} in {span_words(report)}"
     else:

@@ -281,11 +281,10 @@ def test_what_is_read_but_not_evaluated_says_so() -> None:
     raw = parse(spec_text(metric=f"ratioMetric: {{rawType: success, raw: {{{source}}}}}")).slos
     with pytest.raises(SloError, match="raw ratio"):
         evaluate(raw, MemoryReader(), now=T0)
-    both = f"ratioMetric: {{good: {{{source}}}, total: {{{source}}}}}"
-    text = spec_text(objectives=f"[{{target: 0.9, indicator: {{metadata: {{name: a}}, spec: {{{both}}}}}}}]")
-    start, end = text.index("  indicator:"), text.index("  timeWindow")
-    with pytest.raises(SloError, match="composite"):
-        evaluate(parse(text[:start] + text[end:]).slos, MemoryReader(), now=T0)
+    good = "metricSource: {type: prometheus, spec: {query: up}}"
+    mixed = parse(spec_text(metric=f"ratioMetric: {{good: {{{good}}}, total: {{{source}}}}}")).slos
+    with pytest.raises(SloError, match="events and PromQL in one ratio"):
+        evaluate(mixed, MemoryReader(), now=T0)
 
 
 def test_specs_are_picked_by_name_and_service() -> None:
