@@ -39,12 +39,14 @@ LEAST_SPREAD = 0.02
 
 @dataclass(frozen=True)
 class Totals:
-    """Weighted counts of requests; ratios are None without requests, the p95 (ms) without a measured one."""
+    """Weighted counts of requests, and the sum of squared weights; ratios are None without requests, the p95 (ms)
+    without a measured one."""
 
     requests: float
     errors: float
     slow: float
     measured: float
+    squares: float
     p95_ms: float | None = None
 
     @property
@@ -128,14 +130,15 @@ class Investigation:
 
     def rose(self, kind: Kind) -> bool:
         """Whether the ratio of errors or of slow requests rose: by half at least, and by more than three times what
-        chance would bring (the square root of what was expected)."""
+        chance would bring: the square root of what was expected, more where a row stands for several requests."""
         hits, valid, past = (
             (self.now.errors, self.now.requests, self.before.error_ratio)
             if kind == "errors"
             else (self.now.slow, self.now.measured, self.before.slow_ratio)
         )
         expected = valid * (past or 0.0)
-        return hits > 1.5 * expected and hits - expected > 3.0 * math.sqrt(expected + 1.0)
+        weight = self.now.squares / self.now.requests if self.now.requests else 1.0
+        return hits > 1.5 * expected and hits - expected > 3.0 * math.sqrt((expected + 1.0) * weight)
 
     def _explained(self, kind: Kind, dimension: str) -> Explanation | None:
         values: list[str | None] = []
@@ -195,7 +198,7 @@ def investigate(
 
 def _causes(dimension: str, now: Mapping[Any, Totals], before: Mapping[Any, Totals], whole: Totals) -> list[Cause]:
     found = []
-    nothing = Totals(0.0, 0.0, 0.0, 0.0)
+    nothing = Totals(0.0, 0.0, 0.0, 0.0, 0.0)
     kinds: tuple[Kind, ...] = ("errors", "slow")
     for kind in kinds:
         excess = {}
@@ -235,7 +238,7 @@ def _p95(reader: LakeReader, start: datetime, end: datetime, where: str | None) 
 
 
 def _totals(row: Mapping[str, Any]) -> Totals:
-    return Totals(row["requests"] or 0.0, row["errors"], row["slow"], row["measured"])
+    return Totals(row["requests"] or 0.0, row["errors"], row["slow"], row["measured"], row["squares"] or 0.0)
 
 
 def _sum(parts: Any, p95: float | None) -> Totals:
@@ -245,5 +248,6 @@ def _sum(parts: Any, p95: float | None) -> Totals:
         sum(t.errors for t in every),
         sum(t.slow for t in every),
         sum(t.measured for t in every),
+        sum(t.squares for t in every),
         p95,
     )
