@@ -145,7 +145,7 @@ def _check_promql(source: Any, path: str, problems: Problems) -> None:
     try:
         promql.parse(over_window(spec[keys[0]], "1m"))
     except QueryError as error:
-        problems.add(line, here, f"no PromQL: {error.message}")
+        problems.add(line, here, "no PromQL: " + ": ".join(part.strip() for part in error.message.splitlines()))
 
 
 def _check_events(source: Any, name: str, path: str, problems: Problems) -> None:

@@ -92,10 +92,6 @@ class MetricSource:
         """PromQL of a source of `type: prometheus`, as it was written."""
         return str(self.spec["query"] if self.spec.get("query") is not None else self.spec["promql"])
 
-    def query_over(self, window: str) -> str:
-        """PromQL with `{{.window}}` replaced by a length such as `5m`."""
-        return over_window(self.query, window)
-
     def check_ours(self, slo: str) -> None:
         """SloError unless this house can evaluate it."""
         if self.type != "pitchey":

@@ -1,10 +1,10 @@
-"""Read OpenSLO v1 files strictly: all problems of all files in one error, each with file, line, key and a suggestion.
+"""Read OpenSLO files strictly: all problems of all files in one error, each with file, line, key and a suggestion.
 
     text -> YAML documents (line numbers kept) -> check along schema.py -> frozen values (build.py) -> links
 
 `read` takes a file or a folder (`*.yaml`, `*.yml`, also in sub-folders); a file may hold many documents. References
 between objects (`indicatorRef`, `metricSourceRef`, `alertPolicyRef`, `conditionRef`, `targetRef`) are resolved over
-everything read together.
+everything read together. OpenSLO v1alpha is read as the v1 that it means (alpha.py).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pitchey_slo.errors import ConfigError, did_you_mean
-from pitchey_slo.slo import build, schema
+from pitchey_slo.slo import alpha, build, schema
 from pitchey_slo.slo.check import Problems, check, line_of, raise_all, shown
 from pitchey_slo.slo.documents import load
 from pitchey_slo.slo.meaning import Document, check_meaning
@@ -92,6 +92,9 @@ def _documents(text: str, problems: Problems, broken: set[tuple[str, str]]) -> l
     for data in load(text, problems):
         if data is None:
             continue
+        if isinstance(data, dict) and data.get("apiVersion") == alpha.VERSION:
+            good += _alpha_documents(data, problems)
+            continue
         kind = _kind(data, problems)
         if kind is None:
             continue
@@ -104,6 +107,17 @@ def _documents(text: str, problems: Problems, broken: set[tuple[str, str]]) -> l
         elif isinstance(data.get("metadata"), dict):
             broken.add((kind, str(data["metadata"].get("name"))))
     return good
+
+
+def _alpha_documents(data: Any, problems: Problems) -> list[Document]:
+    documents = [Document(kind, v1, problems.file) for kind, v1 in alpha.as_v1(data, problems)]
+    before = len(problems.found)
+    for i, document in enumerate(documents):
+        inner = Problems(problems.file)
+        check_meaning(document, inner)
+        for p in inner.found:
+            problems.add(p.line, alpha.key_in_alpha(p.key or "", i), p.problem, p.hint)
+    return documents if len(problems.found) == before else []
 
 
 def _kind(data: Any, problems: Problems) -> str | None:
