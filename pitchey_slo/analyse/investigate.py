@@ -130,14 +130,12 @@ class Investigation:
 
     def rose(self, kind: Kind) -> bool:
         """Whether the ratio of errors or of slow requests rose: by half at least, and by more than three times what
-        chance would bring: the square root of what was expected, more where a row stands for several requests."""
-        hits, valid, past = (
-            (self.now.errors, self.now.requests, self.before.error_ratio)
-            if kind == "errors"
-            else (self.now.slow, self.now.measured, self.before.slow_ratio)
-        )
-        expected = valid * (past or 0.0)
-        weight = self.now.squares / self.now.requests if self.now.requests else 1.0
+        chance would bring (both counts vary, the more where a row stands for several requests)."""
+        errors = kind == "errors"
+        hits, valid = (self.now.errors, self.now.requests) if errors else (self.now.slow, self.now.measured)
+        past, seen = (self.before.errors, self.before.requests) if errors else (self.before.slow, self.before.measured)
+        expected, weight = (past * valid / seen, 1 + valid / seen) if seen else (0.0, 1.0)
+        weight *= self.now.squares / self.now.requests if self.now.requests else 1.0
         return hits > 1.5 * expected and hits - expected > 3.0 * math.sqrt((expected + 1.0) * weight)
 
     def _explained(self, kind: Kind, dimension: str) -> Explanation | None:

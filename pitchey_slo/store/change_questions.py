@@ -35,18 +35,19 @@ def by_value(
     where: str | None = None,
 ) -> pa.Table:
     """Per value of a dimension: `value`, `requests`, `errors` (5xx), `slow` (longer than `slow_ms`), `measured`, all
-    weighted, and `squares`, the sum of squared weights, with start <= ts < end. A missing value is null. Raises QueryError."""
+    weighted, and `squares`, the sum of squared weights, with start <= ts < end. A missing value is null. Raises
+    QueryError."""
     if dimension not in DIMENSIONS:
         hint = did_you_mean(dimension, DIMENSIONS) or "there are: " + ", ".join(DIMENSIONS)
         raise QueryError(f"no dimension {dimension!r}; {hint}")
     if where:
         reader.check_filter(REQUESTS.name, where)
-    chosen = f"WHERE {where}" if where else ""
+    chosen, slow = f"WHERE {where}" if where else "", f"isfinite(duration_ms) AND duration_ms > {float(slow_ms)!r}"
     return reader.query(
         f"""
         SELECT {DIMENSIONS[dimension]} AS value, sum({WEIGHT}) AS requests,
                coalesce(sum({WEIGHT}) FILTER (status >= 500), 0) AS errors,
-               coalesce(sum({WEIGHT}) FILTER (isfinite(duration_ms) AND duration_ms > {float(slow_ms)!r}), 0) AS slow,
+               coalesce(sum({WEIGHT}) FILTER ({slow}), 0) AS slow,
                coalesce(sum({WEIGHT}) FILTER (isfinite(duration_ms)), 0) AS measured,
                sum({WEIGHT} * {WEIGHT}) AS squares
         FROM {reader.source(REQUESTS.name, start, end)} {chosen} GROUP BY 1 ORDER BY requests DESC, value
