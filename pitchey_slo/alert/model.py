@@ -35,6 +35,7 @@ class Alert:
     value         of the expression when it was last evaluated; None for pushed alerts
     active_at     since when the condition holds
     cleared_at    since when it no longer holds, while `keep_firing_for` keeps it firing
+    paused_seconds  of its pending time nothing was evaluated (outage, clock set); they do not count towards `for`
     ends_at       pushed alerts only: when it ends unless it is sent again
     rule          the rule as it was evaluated (name, expr, for, ...), for the trace
     """
@@ -55,6 +56,7 @@ class Alert:
     rule: Mapping[str, Any] = field(default_factory=dict)
     generator_url: str = ""
     source: str = "rules"
+    paused_seconds: float = 0.0
 
     @property
     def fingerprint(self) -> str:

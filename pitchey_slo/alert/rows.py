@@ -27,6 +27,7 @@ def alert_from(row: Mapping[str, Any]) -> Alert:
         annotations=json.loads(row["annotations"] or "{}"),
         rule=json.loads(row["rule"] or "{}"),
         generator_url=row["generator_url"] or "",
+        paused_seconds=row["paused_seconds"] or 0.0,
         **{name: row[name] for name in ("state", "value", "acked_by", "rule_group", "source", *_ALERT_TIMES)},
     )
 

@@ -57,6 +57,7 @@ ALERTS: Final = Table(
         Column("cleared_at", TIME, "since when the condition no longer holds while `keep_firing_for` keeps it firing"),
         Column("resolved_at", TIME, "when it ended; null before"),
         Column("ends_at", TIME, "pushed alerts: when it ends unless it is sent again"),
+        Column("paused_seconds", pa.float64(), "pending time that does not count towards `for`: nothing was evaluated"),
         Column("acked_at", TIME, "when somebody took it on"),
         Column("acked_by", TEXT, "who took it on", longest=128),
         Column("rule_group", TEXT, "file and group of its rule; null for pushed ones", longest=4_096),

@@ -32,6 +32,7 @@ CREATE TABLE alerts (
     cleared_at    TIMESTAMPTZ,
     resolved_at   TIMESTAMPTZ,
     ends_at       TIMESTAMPTZ,
+    paused_seconds DOUBLE,
     acked_at      TIMESTAMPTZ,
     acked_by      VARCHAR,
     rule_group    VARCHAR,
