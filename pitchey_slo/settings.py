@@ -44,6 +44,9 @@ class Settings(BaseSettings):
         None, alias="PAGERDUTY_INTEGRATION_KEY", description="PagerDuty Events v2 integration key (32 characters)"
     )
     alert_email_from: str | None = Field(None, alias="ALERT_EMAIL_FROM", description="sender of alert and report mails")
+    alert_email_to: str | None = Field(
+        None, alias="ALERT_EMAIL_TO", description="who gets alert mails, comma-separated; the sender when unset"
+    )
     smtp_host: str | None = Field(None, alias="SMTP_HOST", description="mail server as host:port")
     smtp_username: str | None = Field(None, alias="SMTP_USERNAME", description="user name at the mail server")
     smtp_password: SecretStr | None = Field(None, alias="SMTP_PASSWORD", description="password at the mail server")
