@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pitchey_slo.cli import correct
 from pitchey_slo.settings import Settings, shipped
 from pitchey_slo.slo.words import number, percent
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 app = typer.Typer(
     help="Service level objectives: what was promised, and what is left of the budget.", no_args_is_help=True
 )
+app.command()(correct.correct)
+app.command()(correct.corrections)
+app.command()(correct.withdraw)
 
 Home = Annotated[Path | None, typer.Option(help="Folder of the store (default: PITCHEY_HOME, else ./data).")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, unrounded.")]
