@@ -33,6 +33,8 @@ BEFORE_DEPLOYMENT = timedelta(hours=6)
 _PLACES = ("endpoint", "location", "source")
 #: Values are gathered until they explain so much.
 _MOST = 0.8
+#: A change must be so many standard deviations of chance; more where the largest of many is looked at.
+_SIGMAS, _SIGMAS_OF_MANY = 3.0, 5.0
 #: A series' spread counts as at least this part of its level.
 LEAST_SPREAD = 0.02
 
@@ -129,14 +131,12 @@ class Investigation:
         return best if best is not None and best.traffic <= best.share / 2 else None
 
     def rose(self, kind: Kind) -> bool:
-        """Whether the ratio of errors or of slow requests rose: by half at least, and by more than three times what
-        chance would bring (both counts vary, the more where a row stands for several requests)."""
-        errors = kind == "errors"
-        hits, valid = (self.now.errors, self.now.requests) if errors else (self.now.slow, self.now.measured)
-        past, seen = (self.before.errors, self.before.requests) if errors else (self.before.slow, self.before.measured)
-        expected, weight = (past * valid / seen, 1 + valid / seen) if seen else (0.0, 1.0)
-        weight *= self.now.squares / self.now.requests if self.now.requests else 1.0
-        return hits > 1.5 * expected and hits - expected > 3.0 * math.sqrt((expected + 1.0) * weight)
+        """Whether the ratio of errors or of slow requests rose, overall or at one endpoint or location: by half at
+        least, and by more than chance would bring."""
+        if _beyond_chance(kind, self.now, self.before, _SIGMAS):
+            return True
+        parts = (c for c in self.causes if c.kind == kind and c.dimension in _PLACES)
+        return any(_beyond_chance(kind, c.now, c.before, _SIGMAS_OF_MANY) for c in parts)
 
     def _explained(self, kind: Kind, dimension: str) -> Explanation | None:
         values: list[str | None] = []
@@ -215,6 +215,16 @@ def _causes(dimension: str, now: Mapping[Any, Totals], before: Mapping[Any, Tota
             if e > 0
         ]
     return found
+
+
+def _beyond_chance(kind: Kind, now: Totals, before: Totals, sigmas: float) -> bool:
+    """Both counts vary, the more where a row stands for several requests."""
+    errors = kind == "errors"
+    hits, valid = (now.errors, now.requests) if errors else (now.slow, now.measured)
+    past, seen = (before.errors, before.requests) if errors else (before.slow, before.measured)
+    expected, weight = (past * valid / seen, 1 + valid / seen) if seen else (0.0, 1.0)
+    weight *= now.squares / now.requests if now.requests else 1.0
+    return hits > 1.5 * expected and hits - expected > sigmas * math.sqrt((expected + 1.0) * weight)
 
 
 def _moved(levels: pa.Table) -> tuple[Moved, ...]:
