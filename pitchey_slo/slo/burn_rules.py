@@ -122,8 +122,9 @@ def expression(slo: Slo, objective: Objective, said: Spoken, condition: Conditio
 def events(said: Spoken, amount: str, minutes: int) -> str:
     """`amount` (bad or valid) of so many minutes, as a number of events: a foreign query with rate() is per second."""
     found = put(amount, promql_duration(minutes))
-    per_second = not said.ours and re.search(r"\bi?rate\s*\(", amount)
-    return f"{found} * {minutes * 60}" if per_second else found
+    if said.ours or not re.search(r"\bi?rate\s*\(", amount):
+        return found
+    return f"{found} * {60 if '{{.window}}:1m' in amount else minutes * 60}"
 
 
 def _burn_rule(slo: Slo, objective: Objective, said: Spoken, condition: Condition) -> Rule:

@@ -161,7 +161,7 @@ class _Export:
         found = [self._alert(c) for c in self.conditions]
         what = "total:increase" if self.said.valid is not None else "error:ratio_rate"
         missing = missing_rule(self.slo, self.objective, self._series(f"slo:sli_{what}{promql_duration(BASE)}"))
-        return [*found, replace(missing, labels=missing.labels | self._sloth())]
+        return [*found, replace(missing, labels={**missing.labels, **self._sloth()})]
 
     def _alert(self, condition: Condition) -> Rule:
         parts = []
@@ -173,11 +173,11 @@ class _Export:
         if self.slo.minimum_bad > 0 and self.said.bad is not None:
             bad = self._any_window(f"slo:sli_bad:increase{long}")
             parts.append(f"{bad} >= {plain_number(self.slo.minimum_bad)}")
-        counts = [self._series(f"slo:sli_{what}:increase{long}") for what in ("bad", "total")]
+        bad, total = (self._series(f"slo:sli_{what}:increase{long}") for what in ("bad", "total"))
         share = self._series(f"slo:sli_error:ratio_rate{long}")
-        ask = Queries(*counts, share) if self.said.bad is not None else Queries(None, None, share)
+        ask = Queries(bad, total, share) if self.said.bad is not None else Queries(None, None, share)
         rule = burn_rule(self.slo, self.objective, condition, "\nand ".join(parts), ask)
-        return replace(rule, labels=rule.labels | self._sloth() | {"sloth_severity": condition.severity})
+        return replace(rule, labels={**rule.labels, **self._sloth(), "sloth_severity": condition.severity})
 
     def _any_window(self, name: str) -> str:
         return f"max without (sloth_window) ({self._series(name)})"

@@ -63,7 +63,7 @@ def spoken(slo: Slo, objective: Objective) -> Spoken:
     indicator = objective.indicator or slo.indicator
     if indicator is None:
         raise SloError(f"{slo.name}: nothing says what to measure; give indicator or indicatorRef")
-    types = {s.type for s in sources(indicator)}
+    types = {s.type.lower() for s in sources(indicator)}
     if types == {"pitchey"}:
         chosen = f"{{slo={quoted(slo.name)}, objective={quoted(objective.title)}}}[{{{{.window}}}}]"
         bad, valid = (f"sum by ({', '.join(LABELS)}) (increase({name}{chosen}))" for name in (BAD, VALID))
