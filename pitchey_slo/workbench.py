@@ -25,6 +25,7 @@ from pitchey_slo.settings import Settings, shipped
 from pitchey_slo.tables import INCIDENTS, STREAMS, TABLES
 
 if TYPE_CHECKING:
+    from pitchey_slo.analyse import Investigation
     import duckdb
     import pandas as pd
 
@@ -152,18 +153,16 @@ class Workbench:
     ) -> Result:
         """`promql` as arrays and labels, with warnings."""
         from pitchey_slo.promql import evaluate, instant
-        from pitchey_slo.promql.lake_scan import LakeScan
 
-        if self._scan is None:
-            self._scan = LakeScan(self.reader)
+        scan = self._series()
         last = parse_time(end, "end") or self._newest_minute("requests", "business_events", "samples")
         first = parse_time(start, "start")
         if first is None:
-            return instant(expr, self._scan, milliseconds(last))
+            return instant(expr, scan, milliseconds(last))
         if first > last:
             raise QueryError(f"start {first} is after end {last}")
         every = step_ms(step) if step else max(1, round((last - first).total_seconds() / 250 / 15)) * 15_000
-        return evaluate(expr, self._scan, milliseconds(first), milliseconds(last), every)
+        return evaluate(expr, scan, milliseconds(first), milliseconds(last), every)
 
     def routes(self, start: Moment = None, end: Moment = None, *, where: str | None = None) -> pd.DataFrame:
         """Per method and route: weighted requests, 5xx errors, 4xx, error ratio and p95; most errors first."""
@@ -189,6 +188,13 @@ class Workbench:
         from pitchey_slo.store.questions import marks
 
         return _frame(marks(self.reader, *self.span(start, end))[1])
+
+    def investigate(self, start: Moment, end: Moment = None, *, where: str | None = None) -> Investigation:
+        """What was different from `start` to `end` (None: now) than in as long a time right before it: which endpoints
+        and locations errors and slowness came from, what was deployed, which series moved."""
+        from pitchey_slo.analyse import investigate
+
+        return investigate(self.reader, *self.span(start, end), where=where)
 
     def freshness(self, now: datetime | None = None) -> pd.DataFrame:
         """Per table: rows, oldest and newest time, age of the newest in seconds (None when empty)."""
@@ -347,6 +353,7 @@ class Workbench:
 
     def _evaluate(self, slos: Sequence[Slo], windows: str | Sequence[str], end: Moment) -> tuple[SloReport, ...]:
         from pitchey_slo.slo import evaluate
+        from pitchey_slo.slo.corrections import stored
 
         return evaluate(
             slos,
@@ -354,7 +361,17 @@ class Workbench:
             end=parse_time(end, "end"),
             windows=([windows] if isinstance(windows, str) else list(windows)) if windows else None,
             now=datetime.now(UTC),
+            corrections=stored(self.reader),
+            scan=self._series(),
         )
+
+    def _series(self) -> LakeScan:
+        """All series of the lake, for PromQL."""
+        from pitchey_slo.promql.lake_scan import LakeScan
+
+        if self._scan is None:
+            self._scan = LakeScan(self.reader)
+        return self._scan
 
 
 class SloView:
