@@ -25,13 +25,14 @@ from pitchey_slo.settings import Settings, shipped
 from pitchey_slo.tables import INCIDENTS, STREAMS, TABLES
 
 if TYPE_CHECKING:
-    from pitchey_slo.analyse import Investigation
     import duckdb
     import pandas as pd
 
+    from pitchey_slo.analyse import Investigation
     from pitchey_slo.promql import Result
     from pitchey_slo.promql.lake_scan import LakeScan
     from pitchey_slo.slo import SloReport
+    from pitchey_slo.slo.lint import LintReport
     from pitchey_slo.slo.model import Slo
 
 Moment = datetime | str | None
@@ -94,6 +95,21 @@ class Workbench:
     ) -> tuple[SloReport, ...]:
         """These SLOs in one scan: what every way to SLO numbers calls. `windows` (such as "28d") replace their own."""
         return self._evaluate(slos, windows, end)
+
+    def lint(self, *names: str, end: Moment = None) -> tuple[LintReport, ...]:
+        """Whether the burn alerts of these SLOs (all when none is named) can fire, when, and after how many failures at
+        this service's own traffic: one `LintReport` per objective. See docs/slos.md, "Linter"."""
+        from pitchey_slo.slo.corrections import stored
+        from pitchey_slo.slo.lint import lint
+
+        return lint(
+            [self.slo(name).spec for name in names] or self.slos(),
+            self.reader,
+            end=parse_time(end, "end"),
+            now=datetime.now(UTC),
+            corrections=stored(self.reader),
+            scan=self._series(),
+        )
 
     def percentiles(
         self,
