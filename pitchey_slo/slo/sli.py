@@ -1,36 +1,39 @@
 """Good, bad and valid per minute for all SLOs asked, from one scan of each table.
 
-The scan groups rows by whole minute (minutes since 1970) and by the mask of filters they pass (`filters.py`). What
-comes back is small, and everything later (budgets, burn rates, charts) is made from it. A row counts as
-`sample_interval` events; `squares` sums the squared weights for the interval. Numbers that are NaN or infinite are
-taken as NULL before any comparison, since `NaN > 5` is TRUE in DuckDB.
+The scan groups rows by whole minute (minutes since 1970) and by the mask of filters they pass (`filters.py`,
+`table_scan.py`). What comes back is small, and everything later (budgets, burn rates, charts) is made from it. SLIs on
+requests whose days are counted already come from there, with the same numbers (`rollup_sli.py`).
 """
 
 from __future__ import annotations
 
 import time as clock
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from pitchey_slo.errors import ConfigError, QueryError, SloError
-from pitchey_slo.slo.filters import bit, conjuncts, masks
-from pitchey_slo.slo.findings import Floats
+from pitchey_slo.slo.filters import conjuncts
 from pitchey_slo.slo.model import Indicator, MetricSource, Objective, Raw, Slo, Threshold
-from pitchey_slo.tables import TABLES
+from pitchey_slo.slo.rollup_sli import conditions, read_minutes, spans
+from pitchey_slo.slo.table_scan import Floats, Ints, Part, TableScan, read_rows
+from pitchey_slo.tables import REQUESTS
 
-Ints = NDArray[np.int64]
+__all__ = ["Asked", "Floats", "Ints", "Minutes", "Reader", "Scan", "check_filters", "count"]
+
 _OPS = {"lte": "<=", "gte": ">=", "lt": "<", "gt": ">"}
 
 
 class Reader(Protocol):
     """Where rows come from; `pitchey_slo.store` has one over the lake. A reader may also have
-    `uniform_weights(table, start, end) -> bool`: True when every `sample_interval` there is 1, which saves a column."""
+    `uniform_weights(table, start, end) -> bool`: True when every `sample_interval` there is 1, which saves a column;
+    `counted_spans(start, end)`, the times whose requests are all counted in minutes, and the rest (`pinned()` then
+    holds one state of both); and `unit_sql`, what to group by instead of the minute (minutes do not serve it)."""
 
     def query(self, sql: str, params: Sequence[Any] | None = None) -> pa.Table:
         """Run a SELECT."""
@@ -116,19 +119,31 @@ class Asked:
 
 @dataclass(frozen=True)
 class _Counter:
-    """A filter as conditions that must all hold, on one table."""
+    """A filter as conditions that must all hold, on one table; `in_minutes` are the same on `request_minutes`, for what
+    is answered from there."""
 
     table: str
     conditions: tuple[str, ...]
+    in_minutes: tuple[str, ...] | None = None
+
+    @property
+    def scan(self) -> tuple[str, bool]:
+        """Counters with the same are counted together."""
+        return self.table, self.in_minutes is not None
+
+
+_Plan = tuple[_Counter, _Counter, _Counter | None]
 
 
 @dataclass(frozen=True)
 class Scan:
-    """What was asked of the store: SQL per table, rows grouped, seconds."""
+    """What was asked of the store: SQL, rows read, seconds, and rows read by table: `request_minutes` among them says
+    that counted minutes were read, `requests` that rows were."""
 
     sql: str
     rows: int
     seconds: float
+    tables: tuple[tuple[str, int], ...] = ()
 
 
 def count(asked: Sequence[Asked], reader: Reader, start: datetime, end: datetime) -> tuple[list[Minutes], Scan]:
@@ -139,14 +154,43 @@ def count(asked: Sequence[Asked], reader: Reader, start: datetime, end: datetime
     began = clock.perf_counter()
     check_filters(asked, reader)
     plans = [_counters(a) for a in asked]
-    tables: dict[str, dict[_Counter, int]] = {}
-    for counter in (c for plan in plans for c in plan if c is not None):
-        places = tables.setdefault(counter.table, {})
-        places.setdefault(counter, len(places))
-    scans = {name: _TableScan.run(name, list(places), reader, start, end) for name, places in tables.items()}
-    found = [_minutes(a, plan, scans, tables) for a, plan in zip(asked, plans, strict=True)]
-    sql = ";\n".join(s.sql for s in scans.values())
-    return found, Scan(sql, sum(s.read for s in scans.values()), clock.perf_counter() - began)
+    with getattr(reader, "pinned", nullcontext)():
+        known, rest = spans(reader, start, end)
+        if known:
+            plans = [_from_minutes(plan, reader) for plan in plans]
+        groups: dict[tuple[str, bool], dict[_Counter, int]] = {}
+        for counter in (c for plan in plans for c in plan if c is not None):
+            places = groups.setdefault(counter.scan, {})
+            places.setdefault(counter, len(places))
+        scans = {}
+        for key, places in groups.items():
+            table, counted = key
+            filters = [c.conditions for c in places]
+            parts = [read_minutes([c.in_minutes or () for c in places], reader, known)] if counted else []
+            if rest or not counted:
+                parts.append(read_rows(table, filters, reader, rest if counted else [(start, end)]))
+            scans[key] = TableScan.of(parts, len(filters))
+    found = [_minutes(a, plan, scans, groups) for a, plan in zip(asked, plans, strict=True)]
+    return found, _scan([part for scan in scans.values() for part in scan.parts], clock.perf_counter() - began)
+
+
+def _from_minutes(plan: _Plan, reader: Reader) -> _Plan:
+    """The same, marked as answered from minutes where they can tell all of it that is on requests."""
+    own = [c for c in plan if c is not None and c.table == REQUESTS.name]
+    told = {c: conditions(c.conditions, reader) for c in own}
+    if None in told.values():
+        return plan
+    valid, part, base = (c if c not in told else replace(c, in_minutes=told[c]) for c in plan)
+    assert valid is not None
+    assert part is not None
+    return valid, part, base
+
+
+def _scan(parts: Sequence[Part], seconds: float) -> Scan:
+    read: dict[str, int] = {}
+    for part in parts:
+        read[part.table] = read.get(part.table, 0) + part.read
+    return Scan(";\n".join(part.sql for part in parts), sum(read.values()), seconds, tuple(read.items()))
 
 
 def check_filters(asked: Iterable[Asked], reader: Reader) -> None:
@@ -167,7 +211,7 @@ def _conditions(source: MetricSource) -> tuple[str, ...]:
     return tuple(conjuncts(source.filter)) if source.filter else ()
 
 
-def _counters(asked: Asked) -> tuple[_Counter, _Counter, _Counter | None]:
+def _counters(asked: Asked) -> _Plan:
     """(valid, good or bad, asked-for but maybe without a value: thresholds only)."""
     metric = asked.indicator.metric
     if isinstance(metric, Threshold):
@@ -186,105 +230,24 @@ def _counters(asked: Asked) -> tuple[_Counter, _Counter, _Counter | None]:
     return _Counter(metric.total.table, _conditions(metric.total)), _Counter(part.table, _conditions(part)), None
 
 
-@dataclass(frozen=True, eq=False)
-class _TableScan:
-    """Groups of one table: place of its minute in `at`, masks, and sums per group by name: rows, usable rows (with a
-    weight that can be meant), weight and squared weight."""
-
-    sql: str
-    read: int
-    at: Ints
-    place: Ints
-    masks: list[Ints]
-    sums: dict[str, Floats]
-    known: dict[tuple[int, str], Floats]
-
-    @classmethod
-    def run(cls, table: str, counters: list[_Counter], reader: Reader, start: datetime, end: datetime) -> _TableScan:
-        uniform = getattr(reader, "uniform_weights", None)
-        even = bool(uniform(table, start, end)) if uniform is not None else False
-        sql = scan_sql(table, [c.conditions for c in counters], reader.source(table, start, end), even_weights=even)
-        groups = reader.query(sql)
-        at, place = _places(_ints(groups, "minute"))
-        rows = _floats(groups, "rows")
-        sums = {n: rows if even else _floats(groups, n) for n in ("usable", "weight", "squares")}
-        keys = [_ints(groups, n) for n in groups.column_names if n.startswith("mask")]
-        return cls(sql, int(rows.sum()), at, place, keys, {"rows": rows} | sums, {})
-
-    def total(self, index: int, name: str) -> Floats:
-        """Sum of `name` per minute of `at` over the groups that pass filter `index`."""
-        key = (index, str(id(self.sums[name])))
-        if key not in self.known:
-            number, value = bit(index)
-            passing = np.flatnonzero(self.masks[number] & value)
-            weights = self.sums[name][passing]
-            sums = np.bincount(self.place[passing], weights=weights, minlength=len(self.at))
-            self.known[key] = np.asarray(sums, dtype=np.float64)
-        return self.known[key]
-
-
-def _places(minutes: Ints) -> tuple[Ints, Ints]:
-    """(distinct minutes in order, place of each of `minutes` among them); without sorting, since they lie close."""
-    if not len(minutes):
-        return minutes, minutes
-    first = minutes.min()
-    there = np.bincount(minutes - first) > 0
-    return np.flatnonzero(there) + first, (np.cumsum(there) - 1)[minutes - first]
-
-
-def scan_sql(table: str, filters: Sequence[Sequence[str]], source: str, *, even_weights: bool) -> str:
-    """The one query per table: rows, and unless all weights are 1 their sums, per minute and mask."""
-    columns = TABLES[table].columns
-    clean = [
-        f"CASE WHEN isfinite({c.name}) THEN {c.name} END AS {c.name}"
-        for c in columns
-        if pa.types.is_floating(c.type) and c.name != "sample_interval"
-    ]
-    if not even_weights:
-        # a missing weight is 1, as the table says; one that cannot be meant is NULL, and its row counts as unmeasured
-        fits = "sample_interval > 0 AND sample_interval < 'Infinity'::DOUBLE"  # NaN is above Infinity in DuckDB
-        missing = "WHEN sample_interval IS NULL THEN 1.0"
-        clean.append(f"CASE WHEN {fits} THEN sample_interval {missing} END AS sample_interval")
-    keys = [f"{m} AS mask{i}" for i, m in enumerate(masks(filters, [c.name for c in columns]))]
-    sums = ["count(*) AS rows"]
-    if not even_weights:
-        sums += [
-            "count(sample_interval) AS usable",
-            "coalesce(sum(sample_interval), 0.0) AS weight",
-            "coalesce(sum(sample_interval * sample_interval), 0.0) AS squares",
-        ]
-    chosen = f"SELECT * REPLACE ({', '.join(clean)})" if clean else "SELECT *"
-    time = TABLES[table].time
-    wanted = ",\n  ".join([f"epoch_us({time}) // 60000000 AS minute", *keys, ", ".join(sums)])
-    return f"SELECT {wanted}\nFROM ({chosen} FROM {source} AS stored) AS clean\nGROUP BY ALL"
-
-
-def _floats(table: pa.Table, name: str) -> Floats:
-    return np.asarray(table.column(name).to_numpy(zero_copy_only=False), dtype=np.float64)
-
-
-def _ints(table: pa.Table, name: str) -> Ints:
-    return np.asarray(table.column(name).to_numpy(zero_copy_only=False), dtype=np.int64)
-
-
 def _minutes(
     asked: Asked,
-    plan: tuple[_Counter, _Counter, _Counter | None],
-    scans: dict[str, _TableScan],
-    places: dict[str, dict[_Counter, int]],
+    plan: _Plan,
+    scans: dict[tuple[str, bool], TableScan],
+    places: dict[tuple[str, bool], dict[_Counter, int]],
 ) -> Minutes:
     valid, part, base = plan
-    scan, other = scans[valid.table], scans[part.table]
-    index = places[valid.table][valid]
-    everything = index if base is None else places[base.table][base]
+    scan, other = scans[valid.scan], scans[part.scan]
+    index = places[valid.scan][valid]
+    everything = index if base is None else places[base.scan][base]
     weight = scan.total(index, "weight")
     # rows without a usable weight, and for a threshold the weight of those without a value
     unmeasured = scan.total(everything, "rows") - scan.total(everything, "usable")
     unmeasured = unmeasured + np.maximum(scan.total(everything, "weight") - weight, 0.0)
     columns = [weight, scan.total(index, "squares"), scan.total(index, "usable"), unmeasured]
-    counted = other.total(places[part.table][part], "weight")
+    counted = other.total(places[part.scan][part], "weight")
     at = scan.at
-    if part.table != valid.table:
+    if other is not scan:
         at = np.union1d(scan.at, other.at)
         columns = [_onto(at, scan.at, c) for c in columns]
         counted = _onto(at, other.at, counted)
