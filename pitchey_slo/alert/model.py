@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any, Literal
 
 State = Literal["pending", "firing", "resolved"]
@@ -58,11 +59,11 @@ class Alert:
     source: str = "rules"
     paused_seconds: float = 0.0
 
-    @property
+    @cached_property  # asked for several times a step for each alert
     def fingerprint(self) -> str:
         return fingerprint(self.labels)
 
-    @property
+    @cached_property
     def id(self) -> str:
         return f"{self.fingerprint}-{int(self.active_at.timestamp() * 1000)}"
 

@@ -171,6 +171,7 @@ SILENCES: Final = Table(
         Column("rrule", TEXT, "RFC 5545 rule; null for once", longest=1_024),
         Column("seconds", pa.float64(), "recurring: length of each time"),
         Column("zone", TEXT, "IANA time zone whose wall clock the rule follows", default="UTC", longest=64),
+        Column("until_resolved", pa.bool_(), "ends early, as soon as nothing that it matches fires", default=False),
         Column("created_by", TEXT, "owner", required=True, longest=128),
         Column("comment", TEXT, "reason", required=True, longest=4_096),
         Column("reminded_at", TIME, "when the owner was told that it ends soon"),

@@ -106,18 +106,19 @@ CREATE TABLE escalations (
 );
 
 CREATE TABLE silences (
-    id          VARCHAR NOT NULL,
-    matchers    VARCHAR NOT NULL,
-    starts_at   TIMESTAMPTZ NOT NULL,
-    ends_at     TIMESTAMPTZ NOT NULL,
-    rrule       VARCHAR,
-    seconds     DOUBLE,
-    zone        VARCHAR,
-    created_by  VARCHAR NOT NULL,
-    comment     VARCHAR NOT NULL,
-    reminded_at TIMESTAMPTZ,
-    expired_at  TIMESTAMPTZ,
-    updated_at  TIMESTAMPTZ NOT NULL,
-    source      VARCHAR,
-    commit_seq  BIGINT NOT NULL
+    id             VARCHAR NOT NULL,
+    matchers       VARCHAR NOT NULL,
+    starts_at      TIMESTAMPTZ NOT NULL,
+    ends_at        TIMESTAMPTZ NOT NULL,
+    rrule          VARCHAR,
+    seconds        DOUBLE,
+    zone           VARCHAR,
+    until_resolved BOOLEAN,
+    created_by     VARCHAR NOT NULL,
+    comment        VARCHAR NOT NULL,
+    reminded_at    TIMESTAMPTZ,
+    expired_at     TIMESTAMPTZ,
+    updated_at     TIMESTAMPTZ NOT NULL,
+    source         VARCHAR,
+    commit_seq     BIGINT NOT NULL
 );
