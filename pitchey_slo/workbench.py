@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pitchey_slo.errors import QueryError, SloError, did_you_mean
-from pitchey_slo.settings import Settings, shipped
+from pitchey_slo.settings import Settings
 from pitchey_slo.tables import INCIDENTS, STREAMS, TABLES
 
 if TYPE_CHECKING:
@@ -67,9 +67,9 @@ class Workbench:
     def slos(self, service: str = "all") -> tuple[Slo, ...]:
         """The SLOs of `config/slos` (the shipped ones when that folder is absent), or those of one service."""
         from pitchey_slo.slo import load
+        from pitchey_slo.slo.shelf import slo_folder
 
-        folder = self.settings.config / "slos"
-        found = load(folder if folder.exists() else shipped("config") / "slos")
+        found = load(slo_folder(self.settings))
         if service in ("", "all"):
             return found
         chosen = tuple(slo for slo in found if slo.service == service)
@@ -384,9 +384,10 @@ class Workbench:
     def _series(self) -> LakeScan:
         """All series of the lake, for PromQL."""
         from pitchey_slo.promql.lake_scan import LakeScan
+        from pitchey_slo.slo.series import SloSeries
 
         if self._scan is None:
-            self._scan = LakeScan(self.reader)
+            self._scan = LakeScan(self.reader, more=[SloSeries(self.slos)])
         return self._scan
 
 

@@ -31,7 +31,7 @@ from pitchey_slo.promql import labels as lb
 from pitchey_slo.promql.derived import dense, ticks
 from pitchey_slo.promql.rows import Rows, moment
 from pitchey_slo.promql.scan import block_of, filter_labels
-from pitchey_slo.series import Labels
+from pitchey_slo.series import Labels, Metadata
 from pitchey_slo.slo.corrections import spans, stored
 from pitchey_slo.slo.findings import Floats
 from pitchey_slo.slo.model import Correction, Raw, Slo
@@ -41,6 +41,12 @@ from pitchey_slo.store.reader import parquet
 from pitchey_slo.tables import BUSINESS_EVENTS, ROLLUPS, STORED
 
 NAMES = (SLO_BAD, SLO_TARGET, SLO_VALID)
+#: Type and help of each, for exposition and /api/v1/metadata.
+FAMILIES = {
+    SLO_BAD: Metadata("counter", "events that were bad for the SLO"),
+    SLO_TARGET: Metadata("gauge", "fraction of valid events that shall be good"),
+    SLO_VALID: Metadata("counter", "events that count for the SLO"),
+}
 TICK_MS = TICK_SECONDS * 1_000
 _FIRST, _LAST = moment(0), moment(1 << 62)
 _DAY = 86_400 // TICK_SECONDS

@@ -286,6 +286,7 @@ class LakeReader:
 
 _END = datetime(9999, 1, 1, tzinfo=UTC)
 _SQL_TYPES = {
+    "bool": "BOOLEAN",
     "timestamp[us, tz=UTC]": "TIMESTAMPTZ",
     "string": "VARCHAR",
     "int16": "SMALLINT",

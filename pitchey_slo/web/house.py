@@ -10,6 +10,7 @@ from fastapi import Request
 
 from pitchey_slo.errors import StoreUnavailable
 from pitchey_slo.settings import Settings
+from pitchey_slo.slo.shelf import Shelf
 from pitchey_slo.store import Store
 from pitchey_slo.web.auth import Guard
 from pitchey_slo.web.limits import Budget, Limits, Rates
@@ -27,6 +28,7 @@ class House:
         self.clock = clock
         self.limits = limits
         self.guard = Guard(clock)
+        self.slos = Shelf(settings)
         self.rates = Rates(settings.rate_limit)
         self.bodies = Budget(max(settings.queue_limit, settings.body_limit))
         self.decoders = ThreadPoolExecutor(DECODERS, thread_name_prefix="decode")

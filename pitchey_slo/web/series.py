@@ -20,6 +20,8 @@ from pitchey_slo.promql.derived_metrics import FAMILIES
 from pitchey_slo.promql.lake_scan import StoreScan
 from pitchey_slo.series import Metadata, SampleBatch
 from pitchey_slo.settings import Settings
+from pitchey_slo.slo.series import FAMILIES as SLO_FAMILIES
+from pitchey_slo.slo.series import SloSeries
 from pitchey_slo.store import SampleReceipt
 from pitchey_slo.web.house import House
 from pitchey_slo.web.meter import Meter
@@ -59,12 +61,12 @@ class Series:
         """Every series there is. Raises StoreUnavailable while the store is being opened."""
         store = self.house.opened()
         if self._scan is None:
-            self._scan = StoreScan(store)
+            self._scan = StoreScan(store, [SloSeries(self.house.slos.slos)])
         return self._scan
 
     def descriptions(self) -> dict[str, Metadata]:
         """Type, help and unit by metric: what senders said, and of the series made here."""
-        return {**self.book.all(), **FAMILIES, **self.meter.descriptions}
+        return {**self.book.all(), **FAMILIES, **SLO_FAMILIES, **self.meter.descriptions}
 
     def taken(self, way: str, batch: SampleBatch, receipt: SampleReceipt) -> None:
         """Notes what became of a delivery."""

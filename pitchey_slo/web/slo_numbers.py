@@ -13,14 +13,12 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
 import orjson
 from fastapi import Request
 
 from pitchey_slo.errors import ConfigError, NotFound, PitcheyError, SloError, StoreBusy, StoreUnavailable, did_you_mean
-from pitchey_slo.settings import Settings, shipped
-from pitchey_slo.slo import Slo, SloReport, load
+from pitchey_slo.slo import Slo, SloReport
 from pitchey_slo.web.house import House
 from pitchey_slo.workbench import Workbench
 
@@ -33,42 +31,6 @@ MOST_WAITING, MOST_KEPT = 8, 32
 
 #: names (none: all), service, window, end
 Key = tuple[str | None, str | None, str, datetime | None]
-
-
-class SloSpecs:
-    """The SLOs of the configuration, read again when a file changed. For one thread."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._seen: object = None
-        self._slos: tuple[Slo, ...] = ()
-        self._problems: tuple[str, ...] = ()
-
-    def current(self) -> tuple[tuple[Slo, ...], tuple[str, ...]]:
-        """(SLOs, what is wrong with the files: then the SLOs are those that were read last)."""
-        own = self._settings.config / "slos"
-        folder = own if own.exists() else shipped("config") / "slos"
-        seen = _look(folder)
-        if seen != self._seen:
-            try:
-                self._slos, self._problems = load(folder), ()
-            except (ConfigError, SloError, OSError) as error:
-                said = getattr(error, "message", None) or str(error)
-                self._problems = (f"the SLO files cannot be read, the last good ones are used: {said}",)
-            self._seen = seen
-        return self._slos, self._problems
-
-
-def _look(folder: Path) -> list[tuple[str, int, int]]:
-    """Name, time and size of every file below."""
-    found = []
-    for path in sorted(folder.rglob("*.y*ml")):
-        try:
-            about = path.stat()
-        except OSError:  # gone between the two looks
-            continue
-        found.append((str(path), about.st_mtime_ns, about.st_size))
-    return found
 
 
 @dataclass
@@ -87,7 +49,7 @@ class SloNumbers:
 
     def __init__(self, house: House) -> None:
         self._house = house
-        self._specs = SloSpecs(house.settings)
+        self._specs = house.slos
         self._workbench: Workbench | None = None
         self._kept: dict[Key, Kept] = {}
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="slo")
@@ -101,7 +63,7 @@ class SloNumbers:
         self._kept.clear()
 
     async def specs(self) -> tuple[tuple[Slo, ...], tuple[str, ...]]:
-        """As `SloSpecs.current`."""
+        """As `Shelf.current`."""
         return await asyncio.get_running_loop().run_in_executor(self._pool, self._specs.current)
 
     async def answer(self, name: str | None, service: str | None, window: str, end: datetime | None) -> bytes:

@@ -261,3 +261,18 @@ def test_broken_specs_only_break_queries_that_name_the_series(store: Store) -> N
 
 def test_an_empty_store_has_no_series(store: Store) -> None:
     assert evaluate("pitchey_slo_valid_total", StoreScan(store, [made()]), 0, NOON_MS, DAY_MS).labels == []
+
+
+def test_the_workbench_knows_the_series_of_its_own_slos(tmp_path_factory: pytest.TempPathFactory) -> None:
+    from pitchey_slo.settings import Settings
+    from pitchey_slo.workbench import Workbench
+
+    folder = tmp_path_factory.mktemp("with_config")
+    (folder / "slos").mkdir()
+    (folder / "slos" / "all.yaml").write_text(SPECS)
+    with fresh_store(folder / "home", clock=FixedClock()) as store:
+        store.append("requests", requests())
+    wb = Workbench(Settings.load(env_file=None, home=folder / "home", config=folder))
+    frame = wb.promql('sum by (slo) (pitchey_slo_valid_total{slo=~"errors|quick"})')
+    assert frame.shape == (1, 2)
+    assert frame.max(axis=None) == slow_counts("quick", NOON_MS)[0]

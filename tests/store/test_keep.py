@@ -21,7 +21,7 @@ def lake_rows(store: Store, table: str = "requests") -> list[object]:
 
 def test_the_schema_files_say_what_tables_py_says(store: Store) -> None:
     types = {"TIMESTAMP WITH TIME ZONE": "timestamp[us, tz=UTC]", "VARCHAR": "string", "SMALLINT": "int16"}
-    types |= {"BIGINT": "int64", "DOUBLE": "double"}
+    types |= {"BIGINT": "int64", "DOUBLE": "double", "BOOLEAN": "bool"}
     for table in HOT.values():
         found = store.query(
             "SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = ? ORDER BY column_index",
