@@ -27,6 +27,7 @@ Span = tuple[datetime, datetime]
 #: Columns of requests that minutes have too, with the same meaning.
 SHARED: Final = frozenset(("route", "method", "status", "location"))
 
+_ALL = (*REQUESTS.names, *REQUEST_MINUTES.names)
 _MEASURED = re.compile(r"\s*duration_ms\s+IS\s+(NOT\s+)?NULL\s*", re.IGNORECASE)
 _LIMIT = re.compile(r"\s*duration_ms\s*(<=|>)\s*(\d+(?:\.\d*)?)(?:::DOUBLE)?\s*", re.IGNORECASE)
 # a subquery or COLUMNS(*) may look at more than the columns it names
@@ -55,7 +56,7 @@ def _condition(text: str, reader: Reader) -> str | None:
     if limit:
         edge = float(limit[2])
         return f"le_ms {limit[1]} {edge!r}::DOUBLE" if edge in MINUTE_EDGES_MS else None
-    if columns_in(text, REQUESTS.names) - SHARED or _TOO_CLEVER.search(text):
+    if columns_in(text, _ALL) - SHARED or _TOO_CLEVER.search(text):
         return None
     try:
         reader.check_filter(REQUEST_MINUTES.name, text)
