@@ -18,11 +18,13 @@ from typing import Any, get_args
 from zoneinfo import ZoneInfo
 
 import numpy as np
+import pyarrow as pa
 
 from pitchey_slo.errors import SloError, did_you_mean
 from pitchey_slo.slo.model import Category, Correction, check_zone
 from pitchey_slo.slo.rrule import MOST, Rule
 from pitchey_slo.slo.sli import Ints, Minutes, Reader
+from pitchey_slo.tables import TIME
 
 CATEGORIES: tuple[str, ...] = get_args(Category)
 #: Length of one time, in seconds.
@@ -99,8 +101,23 @@ def upcoming(corrections: Sequence[Correction], now: datetime, count: int) -> tu
 
 def stored(reader: Reader) -> tuple[Correction, ...]:
     """The store's corrections that hold (not withdrawn), by id."""
-    rows = reader.query("SELECT * FROM corrections WHERE withdrawn_at IS NULL ORDER BY id").to_pylist()
-    return tuple(of_row(row) for row in rows)
+    found = reader.query("SELECT * FROM corrections WHERE withdrawn_at IS NULL ORDER BY id")
+    return tuple(of_row(row) for row in plain_rows(found))
+
+
+def plain_rows(found: pa.Table) -> list[dict[str, Any]]:
+    """Rows as dictionaries, times in UTC. By way of integers: Arrow's own to_pylist() imports pandas for a time, a
+    second and more of every command."""
+    times = [i for i, each in enumerate(found.schema) if pa.types.is_timestamp(each.type)]
+    plain = found
+    for i in times:
+        plain = plain.set_column(i, found.schema.names[i], found.column(i).cast(TIME).cast(pa.int64()))
+    rows: list[dict[str, Any]] = plain.to_pylist()
+    for row in rows:
+        for i in times:
+            ticks = row[found.schema.names[i]]
+            row[found.schema.names[i]] = None if ticks is None else _EPOCH + timedelta(microseconds=ticks)
+    return rows
 
 
 def of_row(row: Mapping[str, Any]) -> Correction:

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from pitchey_slo.errors import NotFound, SloError, did_you_mean
-from pitchey_slo.slo.corrections import Occurrence, of_row, row_of, upcoming
+from pitchey_slo.slo.corrections import Occurrence, of_row, plain_rows, row_of, upcoming
 from pitchey_slo.slo.model import Correction
 from pitchey_slo.tables import CORRECTIONS
 
@@ -77,8 +77,7 @@ def withdraw(store: Keeper, correction_id: str, by: str, now: datetime) -> dict[
 def every(store: Asked) -> list[dict[str, Any]]:
     """All rows, withdrawn ones too, in the order in which they were written down."""
     columns = ", ".join(CORRECTIONS.names)
-    rows: list[dict[str, Any]] = store.query(f"SELECT {columns} FROM corrections ORDER BY created_at, id").to_pylist()
-    return rows
+    return plain_rows(store.query(f"SELECT {columns} FROM corrections ORDER BY created_at, id"))
 
 
 def told(row: Mapping[str, Any], now: datetime) -> dict[str, Any]:
@@ -113,5 +112,5 @@ def told(row: Mapping[str, Any], now: datetime) -> dict[str, Any]:
 
 def _row(store: Keeper, correction_id: str) -> dict[str, Any] | None:
     columns = ", ".join(CORRECTIONS.names)
-    found = store.query(f"SELECT {columns} FROM corrections WHERE id = ?", [correction_id]).to_pylist()
+    found = plain_rows(store.query(f"SELECT {columns} FROM corrections WHERE id = ?", [correction_id]))
     return found[0] if found else None

@@ -68,3 +68,15 @@ def test_mistakes_are_one_clear_line(place: Path, words: tuple[str, ...], says: 
     done = run(*words, cwd=place)
     assert done.returncode == 1
     assert says in done.stderr and "Traceback" not in done.stderr and done.stdout == ""
+
+
+def test_showing_them_costs_no_pandas(place: Path) -> None:
+    run(*WEEKLY, cwd=place)
+    look = (
+        "import sys; from pitchey_slo.cli import build; build(['slo'])(['slo', 'corrections'], standalone_mode=False)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", look + "; print('pandas' in sys.modules)"],
+        cwd=place, capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    assert "database upgrade" in " ".join(done.stdout.split()) and done.stdout.splitlines()[-1] == "False"
