@@ -197,17 +197,16 @@ def investigate(
 def _causes(dimension: str, now: Mapping[Any, Totals], before: Mapping[Any, Totals], whole: Totals) -> list[Cause]:
     found = []
     nothing = Totals(0.0, 0.0, 0.0, 0.0, 0.0)
+    traffic = sum(t.requests for t in now.values())
     kinds: tuple[Kind, ...] = ("errors", "slow")
     for kind in kinds:
         excess = {}
         for value, totals in now.items():
             past = before.get(value, nothing)
-            if kind == "errors":
-                rate = past.error_ratio if past.error_ratio is not None else whole.error_ratio or 0.0
-                excess[value] = totals.errors - totals.requests * rate
-            else:
-                rate = past.slow_ratio if past.slow_ratio is not None else whole.slow_ratio or 0.0
-                excess[value] = totals.slow - totals.measured * rate
+            hits, valid, rate = _rate(kind, totals, past, whole)
+            if dimension == "status" and kind == "errors":  # its own ratio is always 0 or 1
+                valid, rate = traffic, past.errors / whole.requests if whole.requests else 0.0
+            excess[value] = hits - valid * rate
         whole_excess = sum(e for e in excess.values() if e > 0)
         found += [
             Cause(kind, dimension, value, now[value], before.get(value, nothing), e, e / whole_excess)
@@ -215,6 +214,15 @@ def _causes(dimension: str, now: Mapping[Any, Totals], before: Mapping[Any, Tota
             if e > 0
         ]
     return found
+
+
+def _rate(kind: Kind, now: Totals, past: Totals, whole: Totals) -> tuple[float, float, float]:
+    """(hits now, of how many, ratio to expect)."""
+    if kind == "errors":
+        ratio = past.error_ratio if past.error_ratio is not None else whole.error_ratio
+        return now.errors, now.requests, ratio or 0.0
+    ratio = past.slow_ratio if past.slow_ratio is not None else whole.slow_ratio
+    return now.slow, now.measured, ratio or 0.0
 
 
 def _beyond_chance(kind: Kind, now: Totals, before: Totals, sigmas: float) -> bool:
