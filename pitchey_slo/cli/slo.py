@@ -1,23 +1,22 @@
-"""`pitchey-slo slo list` and `pitchey-slo slo report`."""
+"""`pitchey-slo slo`: list and report here; lint, export and corrections in modules of their names."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pitchey_slo.cli import correct
-from pitchey_slo.settings import Settings, shipped
+from pitchey_slo.cli import correct, slo_export, slo_lint
+from pitchey_slo.cli.console import Home, Json, Names, Service, show, specs_of, width
+from pitchey_slo.settings import Settings
 from pitchey_slo.slo.words import number, percent
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from pitchey_slo.slo import SloReport, Specs
+    from pitchey_slo.slo import SloReport
 
 app = typer.Typer(
     help="Service level objectives: what was promised, and what is left of the budget.", no_args_is_help=True
@@ -25,10 +24,8 @@ app = typer.Typer(
 app.command()(correct.correct)
 app.command()(correct.corrections)
 app.command()(correct.withdraw)
-
-Home = Annotated[Path | None, typer.Option(help="Folder of the store (default: PITCHEY_HOME, else ./data).")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, unrounded.")]
-Service = Annotated[str | None, typer.Option(help="Only the SLOs of this service.")]
+app.command()(slo_lint.lint)
+app.add_typer(slo_export.app, name="export")
 
 _WORDS = {
     "exhausted": "[bold red]exhausted[/]",
@@ -41,7 +38,7 @@ _WORDS = {
 @app.command("list")
 def list_(service: Service = None, home: Home = None, as_json: Json = False) -> None:
     """List the SLOs of config/slos (the shipped ones when that folder is absent)."""
-    specs, folder = _specs(Settings.load(home=home))
+    specs, folder = specs_of(Settings.load(home=home))
     slos = specs.pick(service=service)
     if as_json:
         typer.echo(json.dumps([_described(s) for s in slos], indent=2))
@@ -56,12 +53,12 @@ def list_(service: Service = None, home: Home = None, as_json: Json = False) -> 
             windows = ", ".join(w.text for w in slo.windows)
             target = f"{objective.target * 100:.10g} %"
             table.add_row(slo.name, slo.service, objective.title, target, windows, slo.method)
-    _print(table, f"{len(slos)} SLOs from {folder}")
+    show(table, f"{len(slos)} SLOs from {folder}")
 
 
 @app.command()
 def report(
-    name: Annotated[list[str] | None, typer.Argument(help="Names of SLOs; all when none is given.")] = None,
+    name: Names = None,
     window: Annotated[
         list[str] | None, typer.Option(help='Such as 28d or "1M Europe/London", instead of the specs\' own.')
     ] = None,
@@ -73,25 +70,23 @@ def report(
     as_json: Json = False,
 ) -> None:
     """Judge SLOs on the data in the store: the least budget left comes first."""
-    from pitchey_slo.slo import evaluate
     from pitchey_slo.workbench import connect, parse_time
 
     settings = Settings.load(home=home)
-    slos = _specs(settings)[0].pick(name or [], service=service)
+    slos = specs_of(settings)[0].pick(name or [], service=service)
     stop = parse_time(end, "--end")
-    reader = connect(settings=settings).reader
-    reports = by_budget(evaluate(slos, reader, end=stop, windows=window or None, now=datetime.now(UTC)))
+    reports = by_budget(connect(settings=settings).evaluate(slos, window or "", stop))
     if as_json:
         typer.echo(json.dumps([r.as_dict() for r in reports], indent=2, allow_nan=False))
         return
     if not reports:
-        _print("no SLOs")
+        show("no SLOs")
         return
-    _print(_table(reports, wide=_width() >= 140))
+    show(_table(reports, wide=width() >= 140))
     worst = [r for r in reports if r.state in ("exhausted", "at_risk")]
     # what needs words: trouble, and a window that the data do not fill; whoever asks by name gets all of it
     told = reports if name else worst[:5] or [r for r in reports if r.coverage.data_starts_late][:1]
-    _print(*(f"- {r.sentence()}" for r in told), *([""] if told else []), _foot(reports[0]))
+    show(*(f"- {r.sentence()}" for r in told), *([""] if told else []), _foot(reports[0]))
 
 
 def by_budget(reports: Sequence[SloReport]) -> list[SloReport]:
@@ -167,27 +162,3 @@ def _described(slo: object) -> dict[str, object]:
         "file": slo.place.file,
         "line": slo.place.line,
     }
-
-
-def _specs(settings: Settings) -> tuple[Specs, Path]:
-    from pitchey_slo.slo import read
-
-    own = settings.config / "slos"
-    folder = own if own.exists() else shipped("config") / "slos"
-    return read(folder), folder
-
-
-def _width() -> int:
-    """Columns to write for; a pipe or file has none, so nothing is folded there."""
-    import shutil
-    import sys
-
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else 160
-
-
-def _print(*parts: object) -> None:
-    from rich.console import Console
-
-    console = Console(highlight=False, width=_width())
-    for part in parts:
-        console.print(part)
