@@ -439,7 +439,10 @@ def parse_time(moment: Moment, name: str) -> datetime | None:
             moment = datetime.fromisoformat(moment.strip())
         except ValueError:
             raise QueryError(f"{name}: {moment!r} is no time; write it as 2026-03-01T12:00:00Z") from None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    try:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except OverflowError:
+        raise QueryError(f"{name}: {moment} is outside the calendar; write it as 2026-03-01T12:00:00Z") from None
 
 
 def _frame(table: Any) -> pd.DataFrame:

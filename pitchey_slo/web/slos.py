@@ -66,8 +66,13 @@ def parameters(request: Request, known: tuple[str, ...]) -> dict[str, str]:
 
 
 def minute(end: datetime | None) -> datetime | None:
-    """The start of its minute, which is what is judged: so that those who ask within a minute share one evaluation."""
-    return None if end is None else end.replace(second=0, microsecond=0)
+    """The start of its minute, which is what is judged: so that those who ask within a minute share one evaluation.
+    RequestError for a time that no data can be of."""
+    if end is None:
+        return None
+    if not 1970 <= end.year < 2200:
+        raise RequestError(f"end: {end:%Y-%m-%d} is no time that data can be of; write it as 2026-03-01T12:00:00Z")
+    return end.replace(second=0, microsecond=0)
 
 
 def checked_window(text: str) -> str:

@@ -88,7 +88,7 @@ def test_all_slos_the_least_budget_first_and_no_data_last(reading: httpx.Client)
     assert [r["bad"] for r in told["reports"]] == [60.0, 60.0, 0.0]
 
 
-@pytest.mark.parametrize("window", ["", "3h", "1d Europe/London"])
+@pytest.mark.parametrize("window", ["", "10Y", "3h", "1d Europe/London"])
 def test_one_slo_is_what_the_workbench_says(reading: httpx.Client, slo_server: Running, window: str) -> None:
     told = reading.get(f"{SLOS}/strict", params={"window": window, "end": END}).json()["reports"]
     mine = connect(settings=slo_server.settings).slo("strict").report(window, END)
@@ -108,6 +108,9 @@ def test_a_service_alone(reading: httpx.Client) -> None:
         ("?window=1M%20Europe/Londn", 422, "invalid_slo", "Europe/London"),
         ("?window=11Y", 422, "invalid_slo", "longer than ten years"),
         ("?end=tomorrow", 400, "invalid_query", "2026-03-01T12:00:00Z"),
+        ("?end=0001-01-01T00:00%2B14:00", 400, "invalid_query", "outside the calendar"),
+        ("?end=0001-01-02", 400, "bad_parameter", "no time that data can be of"),
+        ("?end=9999-12-31", 400, "bad_parameter", "no time that data can be of"),
         ("/strict?servce=x", 400, "bad_parameter", "servce"),
         ("?windw=3h", 400, "bad_parameter", 'did you mean "window"'),
         ("?window=3h&window=4h", 400, "bad_parameter", "twice"),
