@@ -47,7 +47,8 @@ class Review:
         return told.paragraph(*lead.promises(self), kind="lead") + told.paragraph(*lead.circumstances(self))
 
     def table(self) -> Html:
-        """Every objective and window, least budget left first."""
+        """Every objective and window, least budget left first. In the executed notebook the table carries all numbers
+        as they were found, under `told.DATA`."""
         columns = (
             Column("objective"),
             Column("state", short=True),
@@ -60,7 +61,8 @@ class Review:
             Column("3 d", number=True, hint="1 spends exactly the budget over the window"),
             Column("budget ends", short=True, hint="at the burn rates of the last 6 hours to 3 days"),
         )
-        return told.table(columns, map(_row, self.reports), empty="no SLO is defined")
+        shown = told.table(columns, map(_row, self.reports), empty="no SLO is defined")
+        return told.WithData(shown.markup, {"reports": [r.as_dict() for r in self.reports]})
 
     @property
     def drawn(self) -> tuple[SloReport, ...]:

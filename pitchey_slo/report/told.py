@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Final
+from typing import Any, Final
+
+#: Media type of the findings behind a piece, for programs that read an executed notebook. It is our own, since
+#: JupyterLab would show plain application/json instead of the table.
+DATA: Final = "application/vnd.pitchey.findings+json"
 
 #: Looks where there is no page around (JupyterLab); `:where` gives way to the page's own rules.
 _STYLE: Final = """<style>
@@ -38,6 +42,16 @@ class Html:
 
     def __add__(self, other: Html) -> Html:
         return Html(self.markup + other.markup)
+
+
+@dataclass(frozen=True)
+class WithData(Html):
+    """A piece that also carries what it was told from, unrounded."""
+
+    data: Any = None
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, Any]:
+        return {"text/html": self._repr_html_(), DATA: self.data}
 
 
 @dataclass(frozen=True)
