@@ -90,7 +90,7 @@ def load_rules(*paths: str | Path) -> tuple[RuleGroup, ...]:
             found.append(ConfigError(f"its short name {short!r} is also that of {seen[short]}", file=path))
             continue
         seen[short] = path
-        read, problems = _read(path, short)
+        read, problems = read_file(path, short)
         groups += read
         found += problems
     raise_all(found)
@@ -109,7 +109,8 @@ def rule_files(paths: Iterable[str | Path]) -> Iterator[tuple[Path, str]]:
             raise ConfigError("no such file or folder", file=path, hint="pitchey-slo init writes examples")
 
 
-def _read(path: Path, short: str) -> tuple[list[RuleGroup], list[ConfigError]]:
+def read_file(path: Path, short: str) -> tuple[list[RuleGroup], list[ConfigError]]:
+    """The good groups of one file, and all its problems."""
     try:
         if path.stat().st_size > LARGEST:
             return [], [ConfigError(f"{path.stat().st_size:,} bytes", file=path, hint=f"at most {LARGEST:,} are read")]

@@ -29,6 +29,7 @@ class Sample:
     labels: Mapping[str, str]
     value: float
     annotations: Mapping[str, str] = field(default_factory=dict)
+    generator_url: str = ""
 
 
 def step(
@@ -98,6 +99,7 @@ def _begin(rule: Rule, sample: Sample, now: datetime) -> tuple[Alert, list[Alert
         value=sample.value,
         rule_group=rule.group,
         rule=rule.told(),
+        generator_url=sample.generator_url,
     )
     if rule.for_seconds > 0:
         text = (

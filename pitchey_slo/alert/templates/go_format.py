@@ -69,6 +69,20 @@ def go_float(value: float) -> str:
     return _exponent(sign, digits, power)
 
 
+def go_exponential(value: float) -> str:
+    """`%e` with the shortest digits that read back (strconv.FormatFloat(v, 'e', -1, 64)).
+
+    >>> go_exponential(0.0712), go_exponential(1.0), go_exponential(-math.inf), go_exponential(0.0)
+    ('7.12e-02', '1e+00', '-Inf', '0e+00')
+    """
+    special = _special(value)
+    if special or value == 0:
+        return special or "0e+00"
+    sign, digits, exponent = Decimal(repr(value)).normalize().as_tuple()
+    assert isinstance(exponent, int)
+    return _exponent(sign, digits, len(digits) + exponent - 1)
+
+
 def go_general(value: float, digits: int) -> str:
     """`%.<digits>g`.
 
