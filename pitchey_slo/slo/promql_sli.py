@@ -234,7 +234,10 @@ def _shares(given: Steps, metric: Raw) -> tuple[Minutes, tuple[Odd, ...]]:
 
 
 def _ratio(total: Steps, part: Steps, *, subtract: bool) -> Minutes:
-    """Where only the total has data the part is 0: a series of failures may not exist before the first one."""
+    """Minutes with data are those of the total. Where only it has data the part is 0: a series of failures may not
+    exist before the first one."""
+    some = part.sum != 0
+    part = Steps(part.at[some], part.sum[some], part.count[some])
     at = np.union1d(total.at, part.at)
     valid, rows, counted = np.zeros(len(at)), np.zeros(len(at)), np.zeros(len(at))
     place = np.searchsorted(at, total.at)

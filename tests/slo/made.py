@@ -51,6 +51,8 @@ class MemoryReader:
             raise QueryError(str(error)) from error
 
     def watermark(self, table: str) -> datetime | None:
+        if table not in STREAMS:
+            return None
         time = TABLES[table].time
         found = self.connection.sql(f"SELECT max({time}) AS t FROM {table}").to_arrow_table()
         value: datetime | None = found["t"][0].as_py()
