@@ -129,11 +129,16 @@ def minute_sql(table: str) -> str:
 
 
 def floats(table: pa.Table, name: str) -> Floats:
-    return np.asarray(table.column(name).to_numpy(zero_copy_only=False), dtype=np.float64)
+    return _plain(table, name).astype(np.float64, copy=False)
 
 
 def ints(table: pa.Table, name: str) -> Ints:
-    return np.asarray(table.column(name).to_numpy(zero_copy_only=False), dtype=np.int64)
+    return _plain(table, name).astype(np.int64, copy=False)
+
+
+def _plain(table: pa.Table, name: str) -> NDArray[Any]:
+    """A column of numbers without nulls; to_numpy() would import pandas, a second and more of every command."""
+    return np.concatenate([np.empty(0, np.int64), *(np.from_dlpack(chunk) for chunk in table.column(name).chunks)])
 
 
 def _joined(parts: Sequence[NDArray[Any]], kind: type[np.generic]) -> NDArray[Any]:

@@ -161,8 +161,9 @@ class LakeReader:
         newest = files.last.max().astype("datetime64[us]").item().replace(tzinfo=UTC)
         column = STORED[table].time
         found = self.query(f"SELECT max({column}) AS t FROM {self.source(table, newest - _STATISTICS_STEP, _END)}")
-        value: datetime | None = found["t"][0].as_py()
-        return value
+        # by way of an integer: as_py() of a time would import pandas, a second and more of every command
+        value: int | None = found["t"].cast(pa.int64())[0].as_py()
+        return None if value is None else _EPOCH + timedelta(microseconds=value)
 
     def earliest(self, table: str) -> datetime | None:
         """Time of the oldest row, to the millisecond below; None when there is none. From statistics alone."""
@@ -284,6 +285,7 @@ class LakeReader:
         self.connection.execute(f"CREATE OR REPLACE VIEW {table.name} AS SELECT {columns} FROM {scan}")
 
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _END = datetime(9999, 1, 1, tzinfo=UTC)
 _SQL_TYPES = {
     "bool": "BOOLEAN",

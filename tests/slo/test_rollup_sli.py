@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -254,3 +256,20 @@ def test_more_filters_than_bits_in_a_number() -> None:
     with lake(traffic(500, 6), "compact") as reader:
         asked = [ratio(f"status = {s}") for s in range(180, 250)] + [ratio(TOLD[0], TOLD[1])]
         same(asked, reader, MIDNIGHT - 3 * DAY, NOON)
+
+
+def test_a_report_needs_no_pandas(store: Store) -> None:
+    do(store, traffic(200, 7), "compact")
+    spec = store.home.folder / "x.yaml"
+    spec.write_text(spec_text(), encoding="utf-8")
+    code = (
+        "import sys; from datetime import UTC, datetime\n"
+        "from pitchey_slo.slo import evaluate, load\n"
+        "from pitchey_slo.store import LakeReader\n"
+        "found = evaluate(load(sys.argv[1]), LakeReader(sys.argv[2]), now=datetime(2026, 3, 2, 12, tzinfo=UTC))\n"
+        "print(found[0].rows, 'pandas' in sys.modules)"
+    )
+    asked = [sys.executable, "-c", code, str(spec), store.settings.lake_uri]
+    said = subprocess.run(asked, capture_output=True, text=True, check=True, timeout=120).stdout.split()
+    assert int(said[0]) > 100
+    assert said[1] == "False"
