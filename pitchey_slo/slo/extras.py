@@ -83,8 +83,7 @@ def read(metadata: Any, kind: str, path: str, problems: Problems) -> Extras:
         if not str(key).startswith(PREFIX):
             found.rest[str(key)] = str(text)
         elif key not in READERS:
-            known = ", ".join(READERS)
-            given.wrong("unknown annotation", did_you_mean(key, READERS) or f"known here: {known}")
+            given.wrong("unknown annotation", _known(str(key)))
         elif kind != "SLO":
             given.wrong(f"is read on an SLO; this is of kind {kind}", "move it to the metadata of the SLO")
         elif not given.text.strip():
@@ -92,6 +91,12 @@ def read(metadata: Any, kind: str, path: str, problems: Problems) -> Extras:
         else:
             READERS[key](given, found)
     return found
+
+
+def _known(key: str) -> str:
+    # the common prefix would make every name look like every other
+    near = did_you_mean(key.removeprefix(PREFIX), [k.removeprefix(PREFIX) for k in READERS])
+    return near.replace('"', f'"{PREFIX}', 1) if near else "known here: " + ", ".join(READERS)
 
 
 def _windows(given: _Given, found: Extras) -> None:
@@ -166,7 +171,8 @@ def _corrections(given: _Given, found: Extras) -> None:
         try:
             one = corrections.check(row | {"slos": [given.slo], "source": SOURCE})
         except SloError as error:
-            name = error.message.partition(":")[0]
+            found_name = re.match(r"(?:correction [^:]*: )?(\w+):", error.message)
+            name = found_name[1] if found_name else ""
             name = {"length": "duration"}.get(name, name)
             place = f".{name}" if name in CORRECTION.fields else ""
             given.wrong(error.message, line=_line(given, item, name) or line, key=f"[{i}]{place}")
