@@ -24,7 +24,6 @@ from pitchey_slo.slo.windows import Window
 
 NOUN_ANNOTATION = "pitchey.com/noun"
 VERB_ANNOTATION = "pitchey.com/verb"
-DELAY_ANNOTATION = "pitchey.com/late-data"
 Unit = Literal["events", "slices", "minutes"]
 
 
@@ -229,7 +228,7 @@ def timely(case: Case) -> tuple[Note | None, ...]:
     newest = case.measured.provenance.watermark
     minute = None if newest is None else int(newest.timestamp() // 60)
     late = case.slo.late_after.minutes or 0
-    delay = late if DELAY_ANNOTATION in case.slo.annotations else notes.USUAL_DELAY
+    delay = notes.USUAL_DELAY if case.slo.late_after == Slo.late_after else late
     return notes.late_data(minute, case.span.end, late), notes.incomplete_end(case.span.end, case.now, delay)
 
 
