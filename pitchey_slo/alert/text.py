@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -44,7 +44,7 @@ class AlertText:
 @dataclass(frozen=True)
 class Told:
     """A message in words. `mood` is critical, warning, info or resolved, and decides the colour; `more` counts alerts
-    that are not in `alerts`."""
+    that are not in `alerts`. `custom` holds the texts that the routing file gives itself, by key."""
 
     title: str
     lines: tuple[str, ...]
@@ -53,6 +53,7 @@ class Told:
     labels: Mapping[str, str]
     links: Mapping[str, str]
     mood: str
+    custom: Mapping[str, str] = field(default_factory=dict)
 
     def plain(self) -> str:
         """All of it as plain text, without the title."""

@@ -13,17 +13,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, Protocol
 
-from pitchey_slo.alert.channels.base import Answer, Channel, House, Render
+from pitchey_slo.alert.channels.apprise import Apprise
+from pitchey_slo.alert.channels.base import Answer, Channel, House, templates_in
 from pitchey_slo.alert.channels.console import Console
+from pitchey_slo.alert.channels.email import Email
 from pitchey_slo.alert.channels.given import Given
+from pitchey_slo.alert.channels.pagerduty import PagerDuty
 from pitchey_slo.alert.channels.slack import Slack
+from pitchey_slo.alert.channels.sms import Sms
 from pitchey_slo.alert.channels.webhook import Webhook
 from pitchey_slo.errors import ConfigError, did_you_mean
 
-__all__ = ["CHANNELS", "Answer", "Channel", "House", "Render", "build", "channels_of", "fallbacks_of"]
+__all__ = ["CHANNELS", "Answer", "Channel", "House", "build", "channels_of", "fallbacks_of", "templates_in"]
 
 #: Kind, as in `slack_configs` and "slack/0", to its class.
-CHANNELS: Final[dict[str, type[Channel]]] = {c.kind: c for c in (Console, Slack, Webhook)}
+CHANNELS: Final[dict[str, type[Channel]]] = {
+    c.kind: c for c in (Apprise, Console, Email, PagerDuty, Slack, Sms, Webhook)
+}
 
 
 class ChannelConfig(Protocol):

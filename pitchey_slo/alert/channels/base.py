@@ -7,26 +7,28 @@ again. Retry, order, budget and dead letters are written once, in the outbox.
 
 from __future__ import annotations
 
+import glob
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, ClassVar
+from pathlib import Path
+from typing import ClassVar
 
 from pitchey_slo.alert.budget import Rate
 from pitchey_slo.alert.channels.given import Given
-from pitchey_slo.alert.clean import clean
+from pitchey_slo.alert.clean import clean, clean_lines, cut
 from pitchey_slo.alert.model import Notification
+from pitchey_slo.alert.template_data import fill, is_default
+from pitchey_slo.alert.templates import TemplateError
 from pitchey_slo.alert.text import Told, clock_time, lasting, tell
-from pitchey_slo.errors import ChannelError
+from pitchey_slo.errors import ChannelError, ConfigError
 
 log = logging.getLogger(__name__)
 
 #: A message that goes out this long after it was due says so.
 LATE = timedelta(minutes=5)
-#: (template text, data, functions) -> text; raises on a template that is wrong.
-Render = Callable[[str, Mapping[str, Any], Mapping[str, Any]], str]
 
 
 def _now() -> datetime:
@@ -38,14 +40,24 @@ class House:
     """What all channels share.
 
     url          where links to this server begin (`Settings.public_url`)
-    templates    texts of the routing file's `templates:`, which `{{ define }}` names
-    render       the template interpreter
+    templates    texts of the routing file's `templates:`, which `{{ define }}` names (`templates_in`)
     """
 
     url: str = "http://127.0.0.1:8001"
     clock: Callable[[], datetime] = _now
     templates: tuple[str, ...] = field(default=(), repr=False)
-    render: Render | None = field(default=None, repr=False)
+
+
+def templates_in(patterns: Iterable[str]) -> tuple[str, ...]:
+    """The texts of `templates:`, paths in which * stands for anything. Raises ConfigError."""
+    found = []
+    for pattern in patterns:
+        for file in sorted(glob.glob(pattern)):  # noqa: PTH207  # absolute patterns are usual
+            try:
+                found.append(Path(file).read_text(encoding="utf-8"))
+            except (OSError, UnicodeDecodeError) as error:
+                raise ConfigError(f"cannot be read: {error}", file=file, key="templates") from None
+    return tuple(found)
 
 
 @dataclass(frozen=True)
@@ -61,12 +73,14 @@ class Channel(ABC):
     rate         what the service documents that it takes; None for no limit
     mergeable    whether messages that wait for the rate may become one digest: not where each message changes
                  something (an incident, a machine's state)
+    templated    settings that are templates; filled in, they are in `told.custom`
     deadline     seconds one attempt may take
     """
 
     kind: ClassVar[str]
     default_rate: ClassVar[Rate | None] = None
     can_merge: ClassVar[bool] = False
+    templated: ClassVar[tuple[str, ...]] = ()
     deadline: float = 15.0
 
     def __init__(self, given: Given, house: House) -> None:
@@ -106,7 +120,33 @@ class Channel(ABC):
             when = clock_time(notification.due_at, self.house.clock())
             late = f"Late: this is from {when}, {lasting(waited)} ago"
             late += f"; {notification.attempts} attempts failed." if notification.attempts else "."
-        return tell(notification.message, notification.created_at, self.house.url, late=late)
+        told = tell(notification.message, notification.created_at, self.house.url, late=late)
+        custom, problems = self._custom(notification, told)
+        return replace(told, custom=custom, lines=(*told.lines, *problems))
+
+    def quote(self, text: str) -> str:
+        """What the service would take for markup, made harmless; for values inside templates."""
+        return text
+
+    def templates(self) -> dict[str, str]:
+        """Settings that are templates, by key."""
+        return {key: self.given.text(key) for key in self.templated}
+
+    def _custom(self, notification: Notification, told: Told) -> tuple[dict[str, str], list[str]]:
+        """Settings with their templates filled in, and what is wrong with those that are left out."""
+        custom, problems = {}, []
+        for key, text in self.templates().items():
+            if not text or is_default(text):
+                continue
+            try:
+                filled = fill(
+                    text, notification, told, self.house.url, self.house.templates,
+                    quote=lambda value: self.quote(clean_lines(value)), as_html=key == "html",
+                )  # fmt: skip
+                custom[key] = cut(filled, 100_000)
+            except TemplateError as error:
+                problems.append(f"The template of {key} is wrong, so this is the usual text: {clean(error.message)}")
+        return custom, problems
 
     def _safe(self, text: str) -> str:
         return clean(self.given.hide(text), 1_000)

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from pitchey_slo.alert.channels.base import Answer, Channel, House
 from pitchey_slo.alert.channels.given import Given
+from pitchey_slo.alert.clean import clean_lines
 from pitchey_slo.alert.model import Notification
 from pitchey_slo.alert.text import Told
 from pitchey_slo.errors import ChannelError, ConfigError
@@ -22,6 +23,7 @@ STYLES: Final = {"critical": "bold red", "warning": "bold yellow", "info": "bold
 
 class Console(Channel):
     kind = "console"
+    templated = ("text",)
 
     def __init__(self, given: Given, house: House) -> None:
         super().__init__(given, house)
@@ -30,13 +32,14 @@ class Console(Channel):
             raise ConfigError(f"{self.to!r} is neither stdout nor log", key=f"{given.where}: to")
 
     def deliver(self, notification: Notification, told: Told) -> Answer:  # noqa: ARG002  # the words are all of it
-        body = told.plain()
+        body = clean_lines(told.custom.get("text") or told.plain(), 50_000)
         if self.to == "log":
             log.warning("%s\n%s", told.title, body)
             return Answer("written to the log")
         try:
             # a new Screen each time: stdout may have been replaced meanwhile
-            screen = Screen(file=sys.stdout, highlight=False, soft_wrap=True)
+            plain = None if self.given.flag("color", True) else True
+            screen = Screen(file=sys.stdout, highlight=False, soft_wrap=True, no_color=plain)
             screen.print(Text(told.title, style=STYLES[told.mood]))  # Text: no markup in what others wrote
             screen.print(Text(body + "\n"))
         except (OSError, ValueError) as error:

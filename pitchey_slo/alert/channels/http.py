@@ -58,7 +58,7 @@ class Http:
         for key in config:
             if key not in _KNOWN:
                 raise ConfigError("is not supported", key=f"{self._given.where}: {key}", hint=", ".join(sorted(_KNOWN)))
-        self._trust = _trust(self._given.part("tls_config"))
+        self._trust = trust_of(self._given.part("tls_config"))
 
     def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Reply:
         """POST `body`. Raises ChannelError when there is no answer; an answer of any status is returned."""
@@ -156,11 +156,14 @@ def _value(values: object) -> str:
     return str(values[0] if isinstance(values, list) else values)
 
 
-def _trust(given: Given) -> ssl.SSLContext:
+def trust_of(given: Given) -> ssl.SSLContext:
+    """Which certificates are believed: `tls_config` as Alertmanager has it. Raises ConfigError."""
     try:
-        if "ca_file" not in given and not given.flag("insecure_skip_verify", False):
+        if not any(key in given for key in ("ca", "ca_file", "cert_file", "insecure_skip_verify")):
             return _usual()
-        context = ssl.create_default_context(cafile=given.text("ca_file") or None)
+        context = ssl.create_default_context(cafile=given.text("ca_file") or None, cadata=given.text("ca") or None)
+        if "cert_file" in given:
+            context.load_cert_chain(given.text("cert_file"), given.text("key_file") or None)
     except (OSError, ssl.SSLError) as error:
         raise ConfigError(f"certificates cannot be read: {error}", key=given.where) from None
     if given.flag("insecure_skip_verify", False):

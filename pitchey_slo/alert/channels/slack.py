@@ -1,7 +1,8 @@
-"""A Slack incoming webhook: a title line, then a block per alert beside a bar in the colour of the severity.
+"""Slack, by an incoming webhook or a token: a title, then a block per alert beside a bar in the colour of its severity.
 
 A webhook can neither edit nor delete, so a resolved message is a message of its own. Limits: 50 blocks, 3,000
 characters a block, one message a second (docs.slack.dev/reference/block-kit/blocks, /apis/web-api/rate-limits).
+With `app_token` the message goes to chat.postMessage, which answers 200 and `{"ok": false}` when it refuses.
 """
 
 from __future__ import annotations
@@ -13,11 +14,14 @@ from pitchey_slo.alert.budget import Rate
 from pitchey_slo.alert.channels.base import Answer, Channel, House
 from pitchey_slo.alert.channels.given import Given
 from pitchey_slo.alert.channels.http import Http
-from pitchey_slo.alert.clean import clean, cut
+from pitchey_slo.alert.clean import clean, clean_lines, cut
 from pitchey_slo.alert.model import Notification
 from pitchey_slo.alert.text import AlertText, Told
 
 COLOURS: Final = {"critical": "#c0392b", "warning": "#e0a100", "info": "#2f6fb5", "resolved": "#2e8b57"}
+#: Slack's own names of colours.
+NAMED: Final = {"good": COLOURS["resolved"], "warning": COLOURS["warning"], "danger": COLOURS["critical"]}
+_WHO: Final = ("channel", "username", "icon_emoji", "icon_url")
 BLOCKS: Final = 50
 SECTION: Final = 3_000
 #: What a webhook answers when no later attempt will work; `rollup_error` (500) and 429 may.
@@ -25,7 +29,9 @@ FINAL: Final = frozenset(
     {
         "invalid_payload", "invalid_blocks", "invalid_attachments", "user_not_found", "action_prohibited",
         "channel_not_found", "no_service", "no_team", "no_active_hooks", "channel_is_archived", "invalid_token",
-        "no_text", "too_many_attachments", "team_disabled", "posting_to_general_channel_denied",
+        "no_text", "too_many_attachments", "team_disabled", "posting_to_general_channel_denied", "not_in_channel",
+        "is_archived", "invalid_auth", "not_authed", "token_revoked", "token_expired", "account_inactive",
+        "missing_scope", "msg_too_long", "restricted_action",
     }
 )  # fmt: skip
 
@@ -34,25 +40,42 @@ class Slack(Channel):
     kind = "slack"
     default_rate = Rate(1.0, 4.0)
     can_merge = True
+    templated = ("title", "text", "pretext", "footer", "color", "channel", "username", "icon_emoji", "icon_url")
 
     def __init__(self, given: Given, house: House) -> None:
         super().__init__(given, house)
-        given.check_secret("api_url")
+        self.by_token = given.has_secret("app_token") and not given.has_secret("api_url")
+        given.check_secret("app_token" if self.by_token else "api_url")
+        if self.by_token:
+            given.needed("channel")
         self.http = Http(given, self.deadline)
 
     def deliver(self, notification: Notification, told: Told) -> Answer:  # noqa: ARG002  # the words are all of it
         body = json.dumps(self.payload(told)).encode()
-        reply = self.http.post(self.given.secret("api_url"), body, {"Content-Type": "application/json"})
-        said = reply.text.strip()
-        if reply.ok and said in ("ok", ""):
+        headers = {"Content-Type": "application/json; charset=utf-8"}
+        if self.by_token:
+            headers["Authorization"] = f"Bearer {self.given.secret('app_token')}"
+            url = self.given.text("app_url", "https://slack.com/api/chat.postMessage")
+        else:
+            url = self.given.secret("api_url")
+        reply = self.http.post(url, body, headers)
+        said = _said(reply.text)
+        if reply.ok and said == "ok":
             return Answer(f"{reply.status} ok")
-        if reply.ok:  # a proxy or a login page, not Slack
+        if reply.ok and said not in FINAL:  # a proxy or a login page, not Slack
             raise reply.error("Slack (if it is Slack)", permanent=False)
         raise reply.error("Slack", permanent=True if said in FINAL else None)
 
+    def quote(self, text: str) -> str:
+        return escape(text)
+
     def payload(self, told: Told) -> dict[str, Any]:
         """What is posted: `text` for lock screens and old clients, the blocks in one coloured attachment."""
-        title = escape(told.title)
+        custom = told.custom
+        title = clean(custom["title"]) if "title" in custom else escape(told.title)
+        if "text" in custom:
+            blocks = [section(part) for part in parts(clean_lines(custom["text"], 12_000))]
+            return self._body(title, blocks + [section(escape(line)) for line in told.lines], told)
         blocks = [section(escape(line)) for line in told.lines]
         blocks += [section(alert_text(alert)) for alert in told.alerts]
         rest = [f"… and {told.more} more."] if told.more else []
@@ -64,12 +87,20 @@ class Slack(Channel):
         if len(blocks) + len(tail) > BLOCKS:
             left_out = len(blocks) + len(tail) - BLOCKS + 1
             blocks = [*blocks[: BLOCKS - len(tail) - 1], section(f"… and {left_out} more lines.")]
-        attachment = {"color": COLOURS[told.mood], "fallback": cut(title, 500), "blocks": blocks + tail}
-        body: dict[str, Any] = {"text": f"*{title}*", "attachments": [attachment] if blocks + tail else []}
-        for key in ("channel", "username", "icon_emoji", "icon_url"):
-            if key in self.given:
-                body[key] = self.given.text(key)
-        return body
+        return self._body(title, blocks + tail, told)
+
+    def _body(self, title: str, blocks: list[dict[str, Any]], told: Told) -> dict[str, Any]:
+        custom = told.custom
+        footer = [section(clean_lines(custom["footer"]))] if custom.get("footer") else []
+        colour = custom.get("color", "")
+        attachment = {
+            "color": NAMED.get(colour, colour if colour.startswith("#") else COLOURS[told.mood]),
+            "fallback": cut(title, 500),
+            "blocks": (blocks + footer)[:BLOCKS],
+        }
+        before = f"{clean_lines(custom['pretext'])}\n" if custom.get("pretext") else ""
+        body: dict[str, Any] = {"text": f"{before}*{title}*", "attachments": [attachment] if blocks + footer else []}
+        return body | {key: custom[key] for key in _WHO if custom.get(key)}
 
 
 def alert_text(alert: AlertText) -> str:
@@ -97,6 +128,29 @@ def cut_markup(text: str) -> str:
         if at > short.rfind(closing) and (opening == "<" or at > len(short) - 6):
             short = short[:at]
     return short + "…"
+
+
+def parts(text: str) -> list[str]:
+    """Text in pieces that fit into a section, cut between lines where possible."""
+    found: list[str] = []
+    for line in text.splitlines() or [""]:
+        if found and len(found[-1]) + len(line) < SECTION:
+            found[-1] += "\n" + line
+        else:
+            found.append(line)
+    return found
+
+
+def _said(text: str) -> str:
+    """What Slack answered, in a word: "ok", an error such as `invalid_blocks`, or the text as it is."""
+    text = text.strip()
+    if not text.startswith("{"):
+        return text
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return text
+    return "ok" if found.get("ok") is True else str(found.get("error", ""))
 
 
 def escape(text: str) -> str:
