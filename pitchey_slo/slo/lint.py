@@ -29,6 +29,9 @@ from pitchey_slo.slo.model import Correction, Objective, Raw, Slo
 from pitchey_slo.slo.sli import Asked, Minutes, Reader
 from pitchey_slo.slo.windows import MINUTE, floor_minute
 
+#: Minutes over which it is told how often a condition held.
+LOOKED = WEEKS * HOURS * 60
+
 
 @dataclass(frozen=True, eq=False)
 class ConditionLint(AsDict):
@@ -107,7 +110,9 @@ def lint(
     stop = (
         floor_minute(end) if end else min([floor_minute(now), *([floor_minute(max(known)) + MINUTE] if known else [])])
     )
-    start = stop - timedelta(days=WEEKS * 7)
+    # the longest window is full from the first minute that is looked at
+    longest = max((minutes_of(c.long) for a in asked for c in conditions(a.slo)), default=0)
+    start = stop - timedelta(minutes=LOOKED + longest)
     found = measure(asked, reader, scan, start, stop, watermarks)
     return tuple(_report(a.slo, a.objective, m, stop, corrections) for a, m in zip(asked, found, strict=True))
 
@@ -243,6 +248,7 @@ class _Held:
             held &= self._above(minutes_of(condition.short), limit)
         if floor > 0:
             held &= _over(self.events, long) >= floor
+        held = held[-LOOKED:]
         edges = np.flatnonzero(np.diff(np.concatenate([[False], held, [False]])))
         runs = edges[1::2] - edges[::2]
         wait = minutes_of(condition.hold) if condition.hold else 0

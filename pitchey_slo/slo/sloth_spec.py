@@ -1,7 +1,7 @@
 """Specs of slok/sloth as SLOs: whoever has them keeps the same windows and factors.
 
 Read are `version: prometheus/v1` and the Kubernetes kind `PrometheusServiceLevel`, with `AlertWindows` files for
-windows of one's own. Queries become `type: prometheus` sources; a `page_alert` or `ticket_alert` that is disabled leaves
+windows of one's own. Queries become `type: prometheus` sources; a disabled `page_alert` or `ticket_alert` leaves
 its pairs out. Plugins are Go code that makes queries or changes rules: a spec with one is refused, by name. Names and
 routing labels of alerts are not taken over: ours are told apart by `slo`, `windows` and `severity`.
 """
