@@ -83,3 +83,16 @@ MINUTE_EDGES_MS: Final = tuple(
         | {30_000.0, 60_000.0}
     )
 )
+
+#: Series that alert rules ask for and that are not made of events: what they mean, and who sends them.
+#: Probes (`pitchey-slo synthetic`) and health checks write the first four; the Worker module pushes the others.
+PROBE_SERIES: Final[dict[str, str]] = {
+    "pitchey_db_up": "gauge: 1 when a health check reached the database, 0 when it did not; by instance, location",
+    "pitchey_worker_up": "gauge: 1 when the Worker answered a health check, 0 when it did not; by worker, location",
+    "pitchey_synthetic_success": "gauge: 1 when a synthetic test passed, 0 when it failed; by test, location",
+    "pitchey_synthetic_consecutive_failures": "gauge: failures since a test last passed; by test, location, reason",
+    "pitchey_memory_used_bytes": "gauge: memory a process uses; by instance",
+    "pitchey_memory_limit_bytes": "gauge: memory a process may use; by instance",
+    "pitchey_cache_hits_total": "counter: reads that the cache answered",
+    "pitchey_cache_misses_total": "counter: reads that the cache could not answer",
+}
