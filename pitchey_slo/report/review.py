@@ -64,6 +64,32 @@ class Review:
         shown = told.table(columns, map(_row, self.reports), empty="no SLO is defined")
         return told.WithData(shown.markup, {"reports": [r.as_dict() for r in self.reports]})
 
+    def corrections(self) -> Html:
+        """Every correction that touches a window: what it took out, and the budget with and without it."""
+        columns = (
+            Column("objective"),
+            Column("time out", number=True, hint="minutes of the window"),
+            Column("bad", number=True, hint="events in that time, of so many valid"),
+            Column("budget left", number=True, hint="as it is, with all corrections"),
+            Column("without it", number=True, hint="as it would be if this one did not exist"),
+            Column("why", wide=True),
+            Column("agreed by"),
+        )
+        rows = [
+            (
+                told.two_lines(_name(r), f"{r.objective}, {r.window}"),
+                f"{count(each.minutes)} min",
+                told.two_lines(count(each.bad), f"of {count(each.valid)}"),
+                percent(r.budget_left, 1) if r.budget_left is not None else "–",
+                percent(each.budget_left, 1) if each.budget_left is not None else "–",
+                told.two_lines(each.reason, f"{each.category.replace('_', ' ')}, {each.id}"),
+                each.approver,
+            )
+            for r in self.reports
+            for each in r.corrections
+        ]
+        return told.table(columns, rows, empty="No time was taken out of any window.")
+
     @property
     def drawn(self) -> tuple[SloReport, ...]:
         """The primary reports that have data."""

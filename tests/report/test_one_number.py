@@ -113,10 +113,12 @@ def by_http(info: ServerInfo, path: str) -> Any:
     return told["reports"]
 
 
-def by_notebook(settings: Settings) -> Any:
+def by_notebook(settings: Settings, key: str) -> Any:
     outcome = run_notebook(find("slo"), {"service": "shop", "end": END}, settings)
     assert outcome.run.status == "succeeded"
     cells = json.loads(Path(outcome.run.output).read_text())["cells"]
+    page = Path(outcome.run.html).read_text()
+    assert page.count(f"other, {key}") == page.count("deployment, in-the-spec") == 3, "told once per window"
     (found,) = [o["data"][DATA] for c in cells for o in c.get("outputs", []) if DATA in o.get("data", {})]
     return found["reports"]
 
@@ -142,7 +144,7 @@ def test_four_ways_one_number_with_corrections_in_place(settings: Settings) -> N
             "HTTP, one": numbers(by_http(info, "/api/monitoring/slos/checkout")),
             "HTTP, all": numbers(by_http(info, "/api/monitoring/slos")),
             "command": numbers(by_command(settings)),
-            "notebook": numbers(by_notebook(settings)),
+            "notebook": numbers(by_notebook(settings, key)),
         }
     assert set(mine) == {"28d", "1d", "1M Europe/London"}
     for way, found in told.items():
