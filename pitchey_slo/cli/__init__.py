@@ -16,7 +16,7 @@ import typer
 from pitchey_slo.errors import PitcheyError
 
 #: group -> module with an `app` (sub-commands); command -> (module, function). Imported only when used.
-GROUPS = {"slo": "slo", "report": "report", "token": "token"}
+GROUPS = {"alerts": "alerts", "slo": "slo", "report": "report", "token": "token", "rules": "rules"}
 COMMANDS = {
     "init": ("init", "init"),
     "demo": ("demo", "demo"),
