@@ -164,31 +164,31 @@ class HttpDoor:
 
     def flush(self) -> None:
         """Everything acknowledged so far to the lake."""
-        self._ask("POST", "/api/monitoring/admin/flush")
+        self.ask("POST", "/api/monitoring/admin/flush")
 
     def backup(self, folder: Path) -> Path:
         """A consistent snapshot below `folder`; returns its path."""
-        return Path(self._ask("POST", "/api/monitoring/admin/backup", {"folder": str(folder.absolute())})["path"])
+        return Path(self.ask("POST", "/api/monitoring/admin/backup", {"folder": str(folder.absolute())})["path"])
 
     def retention(self, *, dry_run: bool = False) -> list[Removed]:
         """Remove what is older than its table keeps."""
         from pitchey_slo.store import Removed
 
-        answer = self._ask("POST", "/api/monitoring/admin/retention", {"dry_run": dry_run})
+        answer = self.ask("POST", "/api/monitoring/admin/retention", {"dry_run": dry_run})
         return [Removed(**{**entry, "cutoff": datetime.fromisoformat(entry["cutoff"])}) for entry in answer["removed"]]
 
     def tokens(self) -> list[dict[str, Any]]:
         """All tokens, without secrets."""
-        return list(self._ask("GET", "/api/monitoring/tokens")["tokens"])
+        return list(self.ask("GET", "/api/monitoring/tokens")["tokens"])
 
     def create_token(self, name: str, scopes: list[str], days: int | None = 365) -> str:
         """The text of a new token; it cannot be seen again."""
-        return str(self._ask("POST", "/api/monitoring/tokens", {"name": name, "scopes": scopes, "days": days})["token"])
+        return str(self.ask("POST", "/api/monitoring/tokens", {"name": name, "scopes": scopes, "days": days})["token"])
 
     def revoke_token(self, token_id: str) -> None:
         from urllib.parse import quote
 
-        self._ask("DELETE", f"/api/monitoring/tokens/{quote(token_id, safe='')}")
+        self.ask("DELETE", f"/api/monitoring/tokens/{quote(token_id, safe='')}")
 
     def correct(self, correction: Correction) -> dict[str, Any]:
         """Write a checked correction down; the same sent again changes nothing. Raises SloError."""
@@ -200,13 +200,13 @@ class HttpDoor:
             "end": last.isoformat(),
             "source": correction.source[:64],
         }
-        return dict(self._ask("POST", "/api/monitoring/corrections", body))
+        return dict(self.ask("POST", "/api/monitoring/corrections", body))
 
     def withdraw_correction(self, correction_id: str, by: str) -> dict[str, Any]:
         """Take a correction back. Raises NotFound."""
         from urllib.parse import quote
 
-        return dict(self._ask("DELETE", f"/api/monitoring/corrections/{quote(correction_id, safe='')}", {"by": by}))
+        return dict(self.ask("DELETE", f"/api/monitoring/corrections/{quote(correction_id, safe='')}", {"by": by}))
 
     def _send(self, table: str, rows: pa.Table, key: str) -> Receipt:
         from pitchey_slo.store import Receipt
@@ -229,7 +229,8 @@ class HttpDoor:
             raise BadRows(f"the server refused {answer['rejected']} rows, the first: {first_bad}", detail=answer)
         return Receipt(answer["stored"], answer["duplicates"], answer["commit_seq"] or 0)
 
-    def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+    def ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        """The JSON answer of any path. Raises what the server says, as the exception that it stands for."""
         headers = {"Content-Type": "application/json"} if body is not None else {}
         return self._exchange(method, path, orjson.dumps(body) if body is not None else b"", headers)
 
