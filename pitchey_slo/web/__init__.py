@@ -8,8 +8,9 @@ of that delivery: `stored`, `duplicates` (the same source and event id were ther
 
 No SQL from people runs in this process: it owns the hot store, and one careless SELECT could stop the ingest. Readers
 use the lake (`pitchey_slo.connect()`). PromQL does run here, in threads of its own and within limits (`queries`):
-it can name series and numbers, and nothing else. `scrape.yml` in the folder of configurations makes the server
-scrape. TLS is left to a reverse proxy.
+it can name series and numbers, and nothing else. SLOs are evaluated in one thread (`slo_numbers`) by the workbench
+that notebooks use, on the lake: their filters are the operator's own files, no request brings one. `scrape.yml` in the
+folder of configurations makes the server scrape. TLS is left to a reverse proxy.
 """
 
 from pitchey_slo.web.app import create_app
