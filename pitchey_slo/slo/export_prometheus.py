@@ -41,6 +41,8 @@ from pitchey_slo.slo.model import Objective, Slo
 
 #: The window that the SLO window is summed from, in minutes.
 BASE = 5
+#: Recorded for every SLO: sloth's dashboards draw the current burn from the first and the month from the second.
+ALWAYS = (BASE, 60)
 _JOIN = "/ on(sloth_id, sloth_slo, sloth_service) group_left"
 
 
@@ -96,7 +98,7 @@ class _Export:
     def windows(self) -> list[int]:
         """Minutes of every window that is recorded, in order."""
         asked = {minutes_of(w) for c in self.conditions for w in (c.long, c.short) if w is not None}
-        return sorted(asked | {BASE})
+        return sorted(asked | set(ALWAYS))
 
     def _recordings(self) -> list[Rule]:
         found = []

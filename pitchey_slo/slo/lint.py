@@ -23,7 +23,8 @@ from pitchey_slo.slo.corrections import spans, without
 from pitchey_slo.slo.detect import ERROR_RATIOS, HOURS, WEEKS, Detection, Traffic, detection, needed, traffic
 from pitchey_slo.slo.findings import AsDict, Floats
 from pitchey_slo.slo.ledger import ledger, method_of, minute_of
-from pitchey_slo.slo.lint_checks import LEVELS, Finding, Level, Subject, Tried, check_condition, check_subject
+from pitchey_slo.slo.lint_checks import check_condition, check_subject
+from pitchey_slo.slo.lint_subject import LEVELS, Finding, Level, Subject, Tried
 from pitchey_slo.slo.measure import Measured, measure, newest
 from pitchey_slo.slo.model import Correction, Objective, Raw, Slo
 from pitchey_slo.slo.sli import Asked, Minutes, Reader

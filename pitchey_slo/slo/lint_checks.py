@@ -7,87 +7,19 @@ what somebody believes it does; a warning is a weakness to decide about; an info
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
-from pitchey_slo.slo.burn import Condition, minutes_of
-from pitchey_slo.slo.burn_rules import length
-from pitchey_slo.slo.detect import Detection, Traffic
-from pitchey_slo.slo.findings import AsDict, Floats
-from pitchey_slo.slo.model import Objective, Slo
+from pitchey_slo.slo.burn import minutes_of
+from pitchey_slo.slo.findings import Floats
+from pitchey_slo.slo.lint_subject import Finding, Level, Subject, Tried
 from pitchey_slo.slo.words import number, percent
 
-Level = Literal["error", "warning", "info"]
-LEVELS: tuple[Level, ...] = ("error", "warning", "info")
 #: An alert that holds for more than this part of the time says nothing; above the second it is noise.
 ALWAYS, OFTEN = 0.95, 0.10
 #: A total outage that spends the whole budget within so many minutes is over before people are there.
 TOO_QUICK = 5
 _BELOW = ("lt", "lte")
-
-
-@dataclass(frozen=True)
-class Finding(AsDict):
-    """One thing to know. `windows` is the condition it is about ("1h/5m"), None for the SLO as a whole; `text` says
-    what is so, `hint` what would work."""
-
-    level: Level
-    kind: str
-    slo: str
-    objective: str
-    windows: str | None
-    text: str
-    hint: str = ""
-
-
-@dataclass(frozen=True, eq=False)
-class Subject:
-    """An objective as the linter sees it.
-
-    part          1 - target
-    period        minutes of its SLO window
-    width         minutes of a time slice; 0 when events are counted
-    traffic       valid units by hour of the week; None when nothing was read
-    data_minutes  how far back the data go
-    counted       whether events are counted at all (a raw ratio has none)
-    noun          what is counted
-    """
-
-    slo: Slo
-    objective: Objective
-    part: float
-    period: int
-    width: int
-    traffic: Traffic | None
-    data_minutes: int | None
-    counted: bool
-    noun: str
-
-    @property
-    def per_minute(self) -> float | None:
-        """Valid units of a minute, on average."""
-        if self.width:
-            return 1 / self.width
-        return self.traffic.per_minute if self.traffic else None
-
-    @property
-    def unit(self) -> str:
-        return "slices" if self.width else self.noun
-
-
-@dataclass(frozen=True, eq=False)
-class Tried:
-    """A condition with what was computed for it; see `lint.ConditionLint`."""
-
-    condition: Condition
-    limit: float
-    lost: float
-    detections: tuple[Detection, ...]
-    seen: Floats
-    needed: Floats
-    held: float | None
 
 
 Check = Callable[[Subject, Tried], Iterator[tuple[Level, str, str]]]
@@ -328,17 +260,3 @@ def span(minutes: float | None) -> str:
     unit, each = next((name, each) for name, each, below in units if minutes < below)
     value = minutes / each
     return f"{value:.0f} {unit}" if value >= 10 or value == round(value) else f"{value:.1f} {unit}"
-
-
-__all__ = [
-    "CHECKS",
-    "LEVELS",
-    "Finding",
-    "Level",
-    "Subject",
-    "Tried",
-    "check_condition",
-    "check_subject",
-    "length",
-    "span",
-]

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from pitchey_slo.slo.lint import LintReport, lint
-from pitchey_slo.slo.lint_checks import CHECKS, Finding
+from pitchey_slo.slo.lint_checks import CHECKS
+from pitchey_slo.slo.lint_subject import Finding
 from pitchey_slo.slo.model import AlertCondition, AlertPolicy, BurnPair, Duration, Slo
 from pitchey_slo.slo.openslo import parse as read
 from tests.slo.made import T0, MemoryReader, request, spec_text
