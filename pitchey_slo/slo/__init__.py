@@ -7,9 +7,11 @@ interval (from Kish's effective sample size), the error budget spent, burn rates
 which the budget may end. What was counted and what is projected are separate fields. No data is None, which is neither
 100 % nor 0 %.
 
-All SLOs asked for share one scan of each table (`sli.py`, `filters.py`), through the small `Reader` seam. What this
-room does not do: it keeps no state, sends nothing and draws nothing; it evaluates counted events (`type: pitchey`), not
-queries of other systems, raw ratios or composite SLOs, which it reads, checks and keeps.
+An SLI is events (`type: pitchey`; all SLOs share one scan of each table, through the small `Reader` seam), or PromQL
+over a `promql.Scan`: counters, numbers, values, raw ratios. Composite SLOs get a report of their own after those of
+their parts. Corrections are taken out and shown: the budget with and without each. What is odd about the data (resets, gaps,
+late rows, good above total) is a list of notes in the report. What this room does not do: it keeps no state, sends
+nothing and draws nothing, and it asks no other system.
 """
 
 from __future__ import annotations
@@ -22,8 +24,23 @@ from pitchey_slo.slo.findings import SloReport
 from pitchey_slo.slo.model import Slo, Specs
 from pitchey_slo.slo.openslo import read
 from pitchey_slo.slo.sli import Reader
+from pitchey_slo.slo.write import SpecFile, export_openslo, to_openslo
 
-__all__ = ["Reader", "Rule", "RuleGroup", "Slo", "SloReport", "Specs", "evaluate", "load", "read", "rules"]
+__all__ = [
+    "Reader",
+    "Rule",
+    "RuleGroup",
+    "Slo",
+    "SloReport",
+    "SpecFile",
+    "Specs",
+    "evaluate",
+    "export_openslo",
+    "load",
+    "read",
+    "rules",
+    "to_openslo",
+]
 
 
 def load(path: str | Path, *more: str | Path) -> tuple[Slo, ...]:

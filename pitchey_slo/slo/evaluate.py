@@ -9,9 +9,9 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from pitchey_slo.errors import SloError
-from pitchey_slo.promql import Scan
 from pitchey_slo.slo import budget as money
 from pitchey_slo.slo import composite
 from pitchey_slo.slo.findings import SloReport
@@ -22,6 +22,9 @@ from pitchey_slo.slo.report import Case, report
 from pitchey_slo.slo.sli import Asked, Reader
 from pitchey_slo.slo.spared import Spared
 from pitchey_slo.slo.windows import MINUTE, Window, floor_minute, resolve
+
+if TYPE_CHECKING:
+    from pitchey_slo.promql import Scan
 
 
 def evaluate(

@@ -9,18 +9,24 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from pitchey_slo.errors import SloError
-from pitchey_slo.promql import Scan
-from pitchey_slo.slo import promql_sli, sli
+from pitchey_slo.slo import sli
 from pitchey_slo.slo.findings import Provenance
 from pitchey_slo.slo.ledger import minute_of
 from pitchey_slo.slo.model import MetricSource, Raw, Threshold
 from pitchey_slo.slo.notes import Odd
 from pitchey_slo.slo.sli import Asked, Minutes, Reader
 
+if TYPE_CHECKING:
+    from pitchey_slo.promql import Scan
+    from pitchey_slo.slo.promql_sli import Counting
+
 #: Types of metric sources that hold PromQL, in lower case.
 PROMQL = ("prometheus", "promql")
+#: Tables that hold series or are made into some.
+SERIES_TABLES = ("business_events", "requests", "samples")
 #: What the rows of a table are called in sentences, unless the annotation `pitchey.com/noun` says it better.
 NOUNS = {"requests": "requests", "business_events": "events"}
 
@@ -65,7 +71,7 @@ def newest(asked: Sequence[Asked], reader: Reader) -> dict[str, datetime | None]
     """The newest time of each table behind `asked`. PromQL may look at any table that has series."""
     tables = {s.table for a in asked if not in_promql(a) for s in a.sources()}
     if any(in_promql(a) for a in asked):
-        tables |= set(promql_sli.TABLES)
+        tables |= set(SERIES_TABLES)
     return {table: reader.watermark(table) for table in sorted(tables)}
 
 
@@ -80,7 +86,11 @@ def measure(
     """Each of `asked` over start <= t < end. Raises SloError, ConfigError or QueryError for what cannot be answered."""
     events = [a for a in asked if not in_promql(a)]
     found = _events(events, reader, start, end, watermarks) if events else iter(())
-    series = promql_sli.Counting(scan, minute_of(start), minute_of(end))
+    if len(events) == len(asked):
+        return list(found)
+    from pitchey_slo.slo.promql_sli import Counting  # a report on events does without PromQL
+
+    series = Counting(scan, minute_of(start), minute_of(end))
     return [_series(a, series) if in_promql(a) else next(found) for a in asked]
 
 
@@ -97,6 +107,6 @@ def _events(
         yield Measured(one, counted, provenance, NOUNS.get(one.table, "events"))
 
 
-def _series(asked: Asked, counting: promql_sli.Counting) -> Measured:
+def _series(asked: Asked, counting: Counting) -> Measured:
     found = counting.count(asked)
     return Measured(asked, found.minutes, found.provenance, found.noun, regular=True, odd=found.odd)

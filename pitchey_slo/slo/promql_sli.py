@@ -36,8 +36,6 @@ from pitchey_slo.slo.notes import Odd
 from pitchey_slo.slo.series_steps import APART_MS, MINUTE_MS, Steps, Walk, joined
 from pitchey_slo.slo.sli import Asked, Minutes
 
-#: Tables that hold series or are made into some.
-TABLES = ("business_events", "requests", "samples")
 #: Minutes evaluated at once: a day's worth of samples of a thousand series stays small.
 CHUNK = 1440
 _WINDOW = re.compile(r"\{\{\s*\.window\s*\}\}")

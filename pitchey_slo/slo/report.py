@@ -67,12 +67,14 @@ class Case:
     @cached_property
     def counts(self) -> Minutes:
         """The window's minutes, without corrected ones."""
-        return without(self.measured.minutes, self.spared.all).between(self.span.start, self.span.end)
+        return self._left(self.spared.all).between(self.span.start, self.span.end)
 
     def units(self, spans: Spans) -> Ledger:
         """What is judged when these spans are corrected."""
-        left = without(self.measured.minutes, spans) if len(spans) else self.measured.minutes
-        return ledger(left, self.method, self.objective, self.width, self.span.start, spans)
+        return ledger(self._left(spans), self.method, self.objective, self.width, self.span.start, spans)
+
+    def _left(self, spans: Spans) -> Minutes:
+        return without(self.measured.minutes, spans) if len(spans) else self.measured.minutes
 
     @cached_property
     def verdict(self) -> Verdict:

@@ -71,7 +71,7 @@ def numbers(units: Ledger, span: money.Span, part: float) -> Numbers:
     """What is left of the budget, and nothing more: for asking what would be if."""
     sli, _, _ = _ratio(units, span)
     spending = money.spending(units, span, part)
-    full = money.full_window(units, span, part, money.daily(units, span.end))
+    full = money.full_window(units, span, part, money.daily(units, span.end)) if span.calendar else None
     return as_numbers(sli, spending.spent, full)
 
 

@@ -65,7 +65,7 @@ def routed(rows: list[Row]) -> list[Row]:
     return [row | {"route": "/b" if i % 3 == 0 else "/a"} for i, row in enumerate(rows)]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(rows=random_rows(), weights=st.tuples(st.sampled_from([0.5, 1.0, 3.0]), st.sampled_from([1.0, 2.0])))
 def test_occurrences_burn_at_the_same_rate_times_weight(rows: list[Row], weights: tuple[float, float]) -> None:
     one = composite((events("/a"), 0.9, weights[0]), (events("/b"), 0.99, weights[1]))
@@ -90,7 +90,7 @@ def test_occurrences_burn_at_the_same_rate_times_weight(rows: list[Row], weights
     json.dumps(whole.as_dict(), allow_nan=False)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(rows=random_rows())
 def test_a_slice_that_is_bad_for_any_is_bad(rows: list[Row]) -> None:
     rows = routed(rows)

@@ -67,7 +67,7 @@ def some_corrections(draw: st.DrawFn) -> list[Correction]:
     ]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(rows=random_rows(), given_=some_corrections())
 def test_events_inside_are_left_out_of_every_number(rows: list[Row], given_: list[Correction]) -> None:
     reader = stored(rows)
@@ -94,7 +94,7 @@ def test_events_inside_are_left_out_of_every_number(rows: list[Row], given_: lis
         )
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(rows=random_rows(), given_=some_corrections(), method=st.sampled_from(["Timeslices", "RatioTimeslices"]))
 def test_slices_inside_are_good_and_others_keep_what_is_left(
     rows: list[Row], given_: list[Correction], method: str

@@ -84,7 +84,7 @@ def counters(draw: st.DrawFn) -> list[list[tuple[int, float]]]:
     return found
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(bad=counters(), good=counters(), chunk=st.sampled_from([7, 60, 1440]), query=st.sampled_from(["%s", "sum(%s)"]))
 def test_counters_are_counted_sample_by_sample(
     bad: list[naive.Samples], good: list[naive.Samples], chunk: int, query: str
