@@ -30,7 +30,8 @@ from pitchey_slo.slo.words import number, percent
 BURN_ALERT = "SloErrorBudgetBurn"
 MISSING_ALERT = "SloDataMissing"
 #: Where an annotation says nothing else.
-RUNBOOK = "docs/runbooks/error-budget-burn.md"
+RUNBOOK = "/docs/runbooks/error-budget-burn.md"
+DASHBOARD = "/show/slos"
 _UNIT_WORDS = {"m": "minute", "h": "hour", "d": "day", "w": "week", "M": "month", "Q": "quarter", "Y": "year"}
 OPS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 _LABEL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -138,7 +139,7 @@ def burn_rule(slo: Slo, objective: Objective, condition: Condition, expr: str, a
         expr=expr,
         alert=BURN_ALERT,
         hold=promql_duration(minutes_of(condition.hold)) if condition.hold else None,
-        labels=labels_of(slo, objective)
+        labels=_alert_labels(slo, objective)
         | {"severity": condition.label, "burn": condition.severity, "windows": condition.windows},
         annotations={
             "summary": f"{_name(slo, objective)}: the error budget burns {_times(condition.factor)} as fast as it may",
@@ -161,7 +162,7 @@ def missing_rule(slo: Slo, objective: Objective, query: str) -> Rule:
         expr=f"absent({query})",
         alert=MISSING_ALERT,
         hold=str(missing["hold"]),
-        labels=labels_of(slo, objective) | {"severity": label_of(missing["severity"]), "burn": "missing"},
+        labels=_alert_labels(slo, objective) | {"severity": label_of(missing["severity"]), "burn": "missing"},
         annotations={
             "summary": f"{_name(slo, objective)}: no data",
             "description": (
@@ -179,14 +180,20 @@ def labels_of(slo: Slo, objective: Objective) -> dict[str, str]:
     return own | {"slo": slo.name, "service": slo.service, "objective": objective.title}
 
 
+def _alert_labels(slo: Slo, objective: Objective) -> dict[str, str]:
+    # labels of alerting rules are templates, those of recording rules are not
+    return {name: literal(value) for name, value in labels_of(slo, objective).items()}
+
+
 def links(slo: Slo) -> dict[str, str]:
-    """`runbook` and `dashboard`: annotations of the spec whose name ends so (any prefix), else ours."""
-    found = {"runbook": RUNBOOK, "dashboard": f"/slos/{slo.name}"}
+    """`runbook_url` and `dashboard_url`: annotations of the spec named runbook or runbook_url (any prefix), else
+    ours."""
+    found = {"runbook": RUNBOOK, "dashboard": DASHBOARD}
     for key, value in slo.annotations.items():
         word = key.rpartition("/")[2].removesuffix("_url").removesuffix("-url")
         if word in found:
             found[word] = value
-    return found
+    return {f"{word}_url": value for word, value in found.items()}
 
 
 @dataclass(frozen=True)

@@ -111,7 +111,7 @@ def test_rules_are_plain_data_in_the_shape_of_a_rule_file() -> None:
     assert missing["expr"] == 'absent(pitchey_slo_valid_total{slo="x", objective="99.9%"})' and missing["for"] == "10m"
     for rule in found["rules"]:
         parse(rule["expr"])
-        assert set(rule["annotations"]) == {"summary", "description", "runbook", "dashboard"}
+        assert set(rule["annotations"]) == {"summary", "description", "runbook_url", "dashboard_url"}
 
 
 def test_the_floor_is_on_bad_events_of_the_long_window() -> None:
@@ -143,3 +143,35 @@ def test_prometheus_own_tool_takes_them(tmp_path: Path) -> None:
     file.write_text(rule_file([rules(s) for s in given_], "made by a test"))
     done = subprocess.run(["promtool", "check", "rules", file], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0 and "25 rules found" in done.stdout, done.stdout + done.stderr
+
+
+def test_the_alert_room_takes_them_and_tells_in_words() -> None:
+    """312 of 4,100 requests failed: the text people read, made by the same templates that the server uses."""
+    from datetime import UTC, datetime
+
+    import numpy as np
+
+    from pitchey_slo.alert.rules import rules_of
+    from pitchey_slo.alert.templates import expand, prometheus_functions
+    from pitchey_slo.promql import MemoryScan, instant
+
+    made = slo(objectives="[{displayName: it, target: 0.999}]", extra=', pitchey.com/noun: "API requests"')
+    scan, at = MemoryScan(), 1_770_000_000_000
+    for name, total in (("bad", 312), ("valid", 4_100)):
+        labels = {"__name__": f"pitchey_slo_{name}_total", "slo": "x", "service": "test", "objective": "it"}
+        scan.add(labels, at - np.arange(300, -1, -1) * 15_000, 1e6 + np.linspace(0, total * 300 / 240, 301))
+
+    def ask(text: str) -> list[tuple[dict[str, str], float]]:
+        return [(labels, float(values[0])) for labels, _, values in instant(text, scan, at).series()]
+
+    (group,) = rules_of([rules(made).as_dict()], file="slos")
+    page = group.rules[0]
+    ((labels, value),) = ask(page.expr)
+    assert labels == {"slo": "x", "service": "test", "objective": "it"} and value == pytest.approx(312 / 4100)
+    functions = prometheus_functions(query=ask, now=datetime(2026, 3, 1, tzinfo=UTC))
+    variables = {"$labels": labels, "$value": value, "$externalLabels": {}, "$externalURL": ""}
+    told = expand(page.annotations["description"], {}, functions, variables=variables)
+    assert told == (
+        "312 of 4100 API requests failed in the last hour (7.61%), and still in the last 5 minutes. Allowed are 0.1 %, "
+        "and this alert fires above 1.34 %. At this rate a whole budget of 28 days lasts 8h 49m 50s."
+    )
