@@ -118,4 +118,5 @@ def _foot(reports: tuple[LintReport, ...]) -> str:
     told = ", ".join(
         f"{n} {word}{'' if n == 1 else 's'}" for n, word in zip(counts[:2], ("error", "warning"), strict=True)
     )
-    return f"{told} in {len(reports)} objectives\n{_LEGEND}"
+    objectives = "1 objective" if len(reports) == 1 else f"{len(reports)} objectives"
+    return f"{told} in {objectives}\n{_LEGEND}"
