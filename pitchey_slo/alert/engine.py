@@ -23,8 +23,8 @@ import pyarrow as pa
 
 from pitchey_slo.alert import pushed as pushing
 from pitchey_slo.alert import rows
-from pitchey_slo.alert.evaluate import Place, TickScan
-from pitchey_slo.alert.model import Alert, AlertEvent, fingerprint
+from pitchey_slo.alert.evaluate import Place, Reach, TickScan, reach_of
+from pitchey_slo.alert.model import Alert, fingerprint
 from pitchey_slo.alert.news import News, changed_rules
 from pitchey_slo.alert.pushed import Pushed
 from pitchey_slo.alert.recording import batch_of
@@ -87,6 +87,7 @@ class Engine:
         self._table = Table()
         self._seen: Mapping[str, datetime] = {}
         self._groups: tuple[RuleGroup, ...] = ()
+        self._reach: Reach = {}
         self._schedule = Schedule(clock())
         self._news = News()
         self._health: dict[str, Health] = {}
@@ -129,7 +130,7 @@ class Engine:
             now = self._clock()
             self._router.refresh()
             self._router.load(self._store, now)
-            restored = restore(self._store, self._scan, self._router.told(), now, self._router.resolve_timeout)
+            restored = restore(self._store, self._scan, self._router.wanted(), now, self._router.resolve_timeout)
             self._table, self._seen = restored.table, restored.seen
             if restored.stretched:
                 self._store.append_all({"alerts": rows.alert_rows(restored.stretched)})
@@ -196,7 +197,7 @@ class Engine:
             if at not in self._ticks:
                 for old in sorted(self._ticks)[:-3]:
                     del self._ticks[old]
-                self._ticks[at] = TickScan(self._scan)
+                self._ticks[at] = TickScan(self._scan, at, self._reach)
             return self._ticks[at]
 
     def _record(self, at_ms: int, series: Mapping[Labels, float]) -> None:
@@ -213,6 +214,7 @@ class Engine:
             return
         with self._lock:
             before, self._groups = self._groups, self._book.groups
+            self._reach = reach_of(self._groups)
             self._schedule.forget(self._groups)
             change = Change()
             at_ms = round(now.timestamp() * 1000)
@@ -244,7 +246,8 @@ class Engine:
     ) -> None:
         """Write a change and what follows from it, then take it as what is. Under the lock."""
         table = self._with_pushed(table, [pushing.check(each) for each in news], now, change)
-        moved = bool(change.alerts or change.events) or plan or self._router.moved(self._store, now)
+        # asked first: a silence that was written a moment ago holds for what is decided now
+        moved = self._router.moved(self._store, now) or bool(change.alerts or change.events) or plan
         planned = self._router.plan(table.told(), now) if moved else Planned()
         written: dict[str, pa.Table] = dict(planned.rows)
         events = [*change.events, *planned.events]
@@ -257,8 +260,8 @@ class Engine:
         if moved:
             self._router.accept(planned)
             self._plan_at = planned.next_at
-            needed = self._router.told()
-            table = replace(table, over={k: a for k, a in table.over.items() if _needed(a, needed, now)})
+            wanted = self._router.wanted()
+            table = replace(table, over={k: a for k, a in table.over.items() if k in wanted or _fresh(a, now)})
         self._table = table
         batch = batch_of(change.series)
         if batch is not None:
@@ -334,14 +337,14 @@ class Engine:
         with self._lock:
             now, change = self._clock(), Change()
             alert = self._known(alert_id)
-            taken = replace(alert, acked_at=now, acked_by=by, updated_at=now)
-            text = f"{by} took {alert.name or 'the alert'} on" + (f": {comment}" if comment else "")
-            detail = {"by": by, "comment": comment}
-            change.put([taken])
-            change.events.append(AlertEvent(now, alert.id, alert.fingerprint, "acked", text[:4_000], detail))
-            self._router.acknowledge([taken], by, now)
-            self._commit(self._table.with_alert(taken), change, now)
-        return taken
+            taken, events = self._router.acknowledge([alert], by, now, comment)
+            table = self._table
+            for each in taken:
+                table = table.with_alert(each)
+            change.put(taken)
+            change.events += events
+            self._commit(table, change, now)
+        return taken[0] if taken else alert
 
     def wake(self) -> None:
         """Look at once: a silence was written, a file changed."""
@@ -388,7 +391,5 @@ class Engine:
         return alert
 
 
-def _needed(alert: Alert, told: Mapping[str, str], now: datetime) -> bool:
-    """Whether an alert that ended may still have to be told."""
-    fresh = alert.resolved_at is not None and now - alert.resolved_at < LINGER
-    return fresh or told.get(alert.fingerprint) == "firing"
+def _fresh(alert: Alert, now: datetime) -> bool:
+    return alert.resolved_at is not None and abs(now - alert.resolved_at) < LINGER

@@ -7,7 +7,7 @@ query that fails, two alerts with the same labels, more of them than the group's
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,18 +15,23 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from pitchey_slo.alert.model import fingerprint
-from pitchey_slo.alert.rules import Rule
+from pitchey_slo.alert.rules import Rule, RuleGroup
 from pitchey_slo.alert.state import Sample
 from pitchey_slo.alert.templates import expand, prometheus_functions
 from pitchey_slo.alert.templates.functions import Wrong
 from pitchey_slo.errors import QueryError
-from pitchey_slo.promql import Limits, Matcher, Scan, SeriesBlock, instant
+from pitchey_slo.promql import Limits, Matcher, Scan, SeriesBlock, instant, parse
+from pitchey_slo.promql.needs import needs_of, together
+from pitchey_slo.promql.plan import Query, plan
+from pitchey_slo.promql.values import Grid
 from pitchey_slo.series import Labels, labels_of
 
 #: What one rule may take: samples read, series found, seconds.
 LIMITS: Final = Limits(series=50_000, samples=20_000_000, seconds=10.0)
 #: Queries that the templates of one alert may ask.
 TEMPLATE_QUERIES: Final = 20
+#: Reads of rules are joined up to this length; longer ones would make short ones slow.
+WIDEST_MS: Final = 2 * 3_600_000
 
 Series = tuple[dict[str, str], float]
 
@@ -39,23 +44,47 @@ class Place:
     labels: Mapping[str, str] | None = None
 
 
-class TickScan:
-    """A scan that asks for the same samples once, however many rules of a tick want them; for any number of
-    threads."""
+#: (matchers, labels looked at, how long before the tick it ends) of a read, and how long it reaches back, in ms.
+Reach = Mapping[tuple[Any, ...], int]
 
-    def __init__(self, scan: Scan) -> None:
-        self._scan = scan
+
+def reach_of(groups: Iterable[RuleGroup]) -> Reach:
+    """How far the rules of all groups look back, per selector. `x`, `x[5m]` and `x[30m]` of different rules then are
+    one read. What looks further back than `WIDEST_MS` is left as it is asked."""
+    found: dict[tuple[Any, ...], int] = {}
+    for rule in (rule for group in groups for rule in group.rules):
+        root = parse(rule.expr)
+        needs = needs_of(root)
+        for fetch in plan(root, Query(rule.expr, Grid(0, 1, 1))):
+            looked_at = together(needs[selector] for selector in fetch.selectors)
+            length = fetch.end_ms - fetch.start_ms
+            for matchers in fetch.selectors[0].alternatives:
+                key = (tuple(matchers), looked_at, fetch.end_ms)
+                if length <= WIDEST_MS:
+                    found[key] = max(found.get(key, 0), length)
+    return found
+
+
+class TickScan:
+    """A scan that asks for the same samples once, however many rules of a tick (at `at_ms`) want them; for any number
+    of threads. With `reach` a read takes as much as the widest of the rules wants: more does no harm."""
+
+    def __init__(self, scan: Scan, at_ms: int = 0, reach: Reach | None = None) -> None:
+        self._scan, self._at_ms, self._reach = scan, at_ms, reach or {}
         self._lock = threading.Lock()
         self._found: dict[Any, Future[SeriesBlock]] = {}
 
     def anew(self) -> TickScan:
         """The same scan, remembering nothing."""
-        return TickScan(self._scan)
+        return TickScan(self._scan, self._at_ms, self._reach)
 
     def select(
         self, matchers: Sequence[Matcher], start_ms: int, end_ms: int, *, needs: Collection[str] | None = None
     ) -> SeriesBlock:
-        key = (tuple(matchers), start_ms, end_ms, None if needs is None else frozenset(needs))
+        labels = None if needs is None else frozenset(needs)
+        widest = self._reach.get((tuple(matchers), labels, end_ms - self._at_ms), 0)
+        start_ms = min(start_ms, end_ms - widest) if end_ms - start_ms <= WIDEST_MS else start_ms
+        key = (tuple(matchers), start_ms, end_ms, labels)
         with self._lock:
             found = self._found.get(key)
             if found is None:

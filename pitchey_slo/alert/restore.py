@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,8 @@ from pitchey_slo.promql import Matcher, Scan
 from pitchey_slo.series import STALE_BITS, Labels
 from pitchey_slo.store import Store
 
+log = logging.getLogger(__name__)
+
 #: Resolved alerts older than this are not told any more.
 TELL_RESOLVED: Final = timedelta(days=7)
 
@@ -31,9 +34,8 @@ class Restored:
     stretched: tuple[Alert, ...] = ()
 
 
-def restore(store: Store, scan: Scan, told: Mapping[str, str], now: datetime, resolve_timeout: timedelta) -> Restored:
-    """The table of alerts. `told`: fingerprint -> what was told last, of all groups: who was told of a fire must hear
-    of its end. A lake that does not answer costs no alert, only the knowledge how long the outage was."""
+def restore(store: Store, scan: Scan, wanted: frozenset[str], now: datetime, resolve_timeout: timedelta) -> Restored:
+    """The table of alerts. `wanted`: ids of alerts that may be over: who was told of a fire must hear of its end."""
     found = [rows.alert_from(row) for row in _rows(store, "SELECT * FROM alerts WHERE state <> 'resolved'")]
     rules: dict[str, dict[str, Alert]] = {}
     pushed: dict[str, Alert] = {}
@@ -43,16 +45,20 @@ def restore(store: Store, scan: Scan, told: Mapping[str, str], now: datetime, re
         else:
             pushed[alert.fingerprint] = alert
     over = {}
-    waiting = {fingerprint for fingerprint, what in told.items() if what == "firing"}
-    if waiting:
-        since = "SELECT * FROM alerts WHERE state = 'resolved' AND resolved_at >= ? ORDER BY resolved_at"
+    if wanted:
+        since = "SELECT * FROM alerts WHERE state = 'resolved' AND resolved_at >= ? AND fired_at IS NOT NULL"
         for row in _rows(store, since, [now - TELL_RESOLVED]):
-            if row["fingerprint"] in waiting and row["fired_at"] is not None:
+            if row["id"] in wanted:
                 over[row["id"]] = rows.alert_from(row)
     stretched = after_outage(pushed, now, resolve_timeout)
     pending = [a for alerts in rules.values() for a in alerts.values()]
     table = Table({k: dict(a) for k, a in rules.items()}, {**pushed, **stretched}, over)
-    return Restored(table, last_evaluated(scan, pending, now), tuple(stretched.values()))
+    try:
+        seen = last_evaluated(scan, pending, now)
+    except Exception:  # a lake that does not answer costs no alert, only the knowledge how long the outage was
+        log.exception("when the alerts were evaluated last cannot be read")
+        seen = {}
+    return Restored(table, seen, tuple(stretched.values()))
 
 
 def last_evaluated(scan: Scan, alerts: list[Alert], now: datetime) -> dict[str, datetime]:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
@@ -53,11 +53,23 @@ class Planner(Protocol):
 
     def accept(self, planned: Planned) -> None: ...
 
-    def acknowledge(self, alerts: Sequence[Alert], by: str, now: datetime) -> None: ...
-
-    def told(self) -> Mapping[str, str]:
-        """Fingerprint -> "firing" or "resolved" as told last, of all groups."""
+    def acknowledge(
+        self, alerts: Sequence[Alert], by: str, now: datetime, comment: str = ""
+    ) -> tuple[Sequence[Alert], Sequence[AlertEvent]]:
+        """The alerts taken on, and what is to be said of it. Changes nothing."""
         ...
+
+    def wanted(self) -> frozenset[str]:
+        """Ids of alerts that may be over and still have to be told."""
+        ...
+
+
+def taken_on(event: AlertEvent, comment: str) -> AlertEvent:
+    """The event with what the person said."""
+    if not comment:
+        return event
+    text = f"{event.text} They say: {comment}"
+    return replace(event, text=text[:4_000], detail={**event.detail, "comment": comment})
 
 
 class NoRouter:
@@ -81,8 +93,12 @@ class NoRouter:
     def accept(self, planned: Planned) -> None:
         pass
 
-    def acknowledge(self, alerts: Sequence[Alert], by: str, now: datetime) -> None:
-        pass
+    def acknowledge(
+        self, alerts: Sequence[Alert], by: str, now: datetime, comment: str = ""
+    ) -> tuple[Sequence[Alert], Sequence[AlertEvent]]:
+        taken = [replace(a, acked_at=now, acked_by=by, updated_at=now) for a in alerts if a.state != "resolved"]
+        events = [AlertEvent(now, a.id, a.fingerprint, "acked", f"{by} took it on.", {"by": by}) for a in taken]
+        return taken, [taken_on(event, comment) for event in events]
 
-    def told(self) -> Mapping[str, str]:
-        return {}
+    def wanted(self) -> frozenset[str]:
+        return frozenset()

@@ -36,6 +36,11 @@ def event_rows(events: Iterable[AlertEvent]) -> pa.Table:
     return ALERT_EVENTS.of([{**_fields(e), "detail": text_of(e.detail)} for e in events])
 
 
+def event_from(row: Mapping[str, Any]) -> AlertEvent:
+    known = {f.name: row[f.name] for f in dataclasses.fields(AlertEvent)}
+    return AlertEvent(**known | {"detail": json.loads(row["detail"] or "{}")})
+
+
 def group_rows(groups: Iterable[Group]) -> pa.Table:
     return ALERT_GROUPS.of(
         [

@@ -11,6 +11,8 @@ from pitchey_slo.settings import Settings
 from pitchey_slo.store import Store, utc_now
 from pitchey_slo.web import (
     admin,
+    alertmanager,
+    alerts,
     corrections,
     docs,
     errors,
@@ -19,9 +21,11 @@ from pitchey_slo.web import (
     metrics,
     prometheus,
     remote_write,
+    silences,
     slos,
     tokens,
 )
+from pitchey_slo.web.alerting import Alerting
 from pitchey_slo.web.auth import api_routes, scope_of
 from pitchey_slo.web.edge import Edge
 from pitchey_slo.web.house import House
@@ -31,7 +35,10 @@ from pitchey_slo.web.queries import QueryLimits
 from pitchey_slo.web.series import Series
 from pitchey_slo.web.slo_numbers import SloNumbers
 
-SECTIONS = (events, metrics, prometheus, remote_write, slos, corrections, health, tokens, admin, docs)
+SECTIONS = (
+    *(events, metrics, prometheus, remote_write, slos, corrections),
+    *(alerts, silences, alertmanager, health, tokens, admin, docs),
+)
 
 
 def create_app(
@@ -58,6 +65,7 @@ def create_app(
     app.state.house = House(store, settings, clock, limits or Limits())
     app.state.series = Series(app.state.house, query_limits or QueryLimits())
     app.state.slos = SloNumbers(app.state.house)
+    app.state.alerting = Alerting(app.state.house)
     errors.install(app)
     for section in SECTIONS:
         app.include_router(section.router)

@@ -7,19 +7,23 @@ token, no such path) is answered in this house's own shape.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
+from pitchey_slo.alert.told import Wanted, prometheus_alerts, prometheus_groups
 from pitchey_slo.errors import PitcheyError
 from pitchey_slo.promql import Result, parse, tree
 from pitchey_slo.series import Labels, Metadata
+from pitchey_slo.web.alerting import alerting_of
 from pitchey_slo.web.auth import needs
 from pitchey_slo.web.errors import headers_of
-from pitchey_slo.web.prometheus_given import FIRST_MS, LAST_MS, Given, Refused, invalid
+from pitchey_slo.web.prometheus_given import FIRST_MS, LAST_MS, Given, Refused, go_quoted, invalid
 from pitchey_slo.web.prometheus_json import envelope, failure, result_text, texts
 from pitchey_slo.web.series import series_of
 
@@ -222,15 +226,60 @@ async def query_exemplars(_: Request, given: Given) -> bytes:
 
 
 @route("/api/v1/rules", "GET")
-async def rules(_: Request, __: Given) -> bytes:
-    """Rule groups; none are evaluated here yet."""
-    return envelope('{"groups":[]}')
+async def rules(request: Request, given: Given) -> bytes:
+    """Rule groups, how they are, and the alerts of each: `type`, `rule_name[]`, `rule_group[]`, `file[]`,
+    `exclude_alerts`, `group_limit`, `group_next_token`."""
+    kind = given.text("type").lower()
+    if kind not in ("", "alert", "record"):
+        raise invalid("type", f"not supported value {go_quoted(given.text('type'))}")
+    excluded = given.text("exclude_alerts").lower()
+    if excluded not in ("", "1", "t", "true", "0", "f", "false"):
+        raise invalid("exclude_alerts", f"cannot parse {go_quoted(excluded)} to a boolean")
+    wanted = Wanted(
+        kind,
+        frozenset(given.all("rule_name[]")),
+        frozenset(given.all("rule_group[]")),
+        frozenset(given.all("file[]")),
+        excluded in ("1", "t", "true"),
+    )
+    alerting = alerting_of(request)
+    if not alerting.running:
+        return envelope('{"groups":[]}')
+
+    def work() -> bytes:
+        groups = prometheus_groups(alerting.engine.status(), wanted)
+        return envelope(texts(paged(groups, given)))
+
+    return await asyncio.to_thread(work)
+
+
+def paged(groups: list[dict[str, Any]], given: Given) -> dict[str, Any]:
+    """At most `group_limit` groups from `group_next_token` on, and the token of the next."""
+    most, token = number(given, "group_limit"), given.text("group_next_token")
+    if token and most <= 0:
+        raise invalid("group_limit", "group_limit needs to be set when group_next_token is")
+    names = [hashlib.sha1(f"{g['file']};{g['name']}".encode(), usedforsecurity=False).hexdigest() for g in groups]
+    if token and token not in names:
+        raise invalid("group_next_token", f"invalid group_next_token {go_quoted(token)}: the rules changed meanwhile")
+    first = names.index(token) if token else 0
+    last = first + most if most > 0 else len(groups)
+    following = {"groupNextToken": names[last]} if last < len(names) else {}
+    return {"groups": groups[first:last]} | following
 
 
 @route("/api/v1/alerts", "GET")
-async def alerts(_: Request, __: Given) -> bytes:
-    """Active alerts; none are evaluated here yet."""
-    return envelope('{"alerts":[]}')
+async def alerts(request: Request, _: Given) -> bytes:
+    """Alerts of rules that are pending or firing. Those that were pushed are in /api/v2/alerts, as in Prometheus."""
+    alerting = alerting_of(request)
+    if not alerting.running:
+        return envelope('{"alerts":[]}')
+
+    def work() -> bytes:
+        status = alerting.engine.status()
+        found = [a for group in status.groups for rule in group.rules for a in status.alerts_of(rule)]
+        return envelope(texts({"alerts": prometheus_alerts(found)}))
+
+    return await asyncio.to_thread(work)
 
 
 @route("/api/v1/targets", "GET")

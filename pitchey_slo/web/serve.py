@@ -96,12 +96,14 @@ async def run(
             asyncio.to_thread(Store.open, settings, clock=clock), asyncio.to_thread(warm_up)
         )
         series.start(jobs)
+        app.state.alerting.start(series.scan, info.url)
         info.write(settings.home)
         on_ready(info)
         await asyncio.shield(server)
     finally:
         stop.set()
         await server
+        await asyncio.to_thread(app.state.alerting.close)
         await asyncio.to_thread(series.close)
         await asyncio.to_thread(app.state.slos.close)
         house.decoders.shutdown()

@@ -348,7 +348,7 @@ def test_by_hand(bench: Bench) -> None:
     done = bench.engine.resolve(alert.id, "ada", "disk was changed")
     assert done.state == "resolved"
     assert bench.texts()[-2:] == [
-        "ada took Disk on: looking",
+        "ada took it on. They say: looking",
         "Disk resolved: ada resolved it by hand (disk was changed); it fired for 0s",
     ]
     with pytest.raises(NotFound):

@@ -215,8 +215,7 @@ def test_what_grafana_asks_of_a_new_data_source(ask: httpx.Client) -> None:
     build = told(ask, "status/buildinfo")
     assert build["version"].startswith("3.") and set(build) >= {"revision", "branch", "goVersion"}
     assert told(ask, "metadata", limit_per_metric=1) is not None
-    assert told(ask, "rules") == {"groups": []}
-    assert told(ask, "rules", type="alert") == {"groups": []}
+    assert told(ask, "rules", type="record") == {"groups": []}
     assert told(ask, "alerts") == {"alerts": []}
     assert told(ask, "query_exemplars", query="up", start=S0, end=S0 + 1) == []
     with httpx.Client(base_url=str(ask.base_url), trust_env=False) as anyone:

@@ -1,0 +1,86 @@
+"""Alerting inside the server: rules, routes and outbox, put together and run while the store is open."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from fastapi import Request
+
+from pitchey_slo.alert.channels import House as ChannelHouse
+from pitchey_slo.alert.channels import channels_of, templates_in
+from pitchey_slo.alert.config import RoutesConfig
+from pitchey_slo.alert.engine import Engine
+from pitchey_slo.alert.outbox import Outbox
+from pitchey_slo.alert.routing import Routes
+from pitchey_slo.errors import StoreUnavailable
+from pitchey_slo.promql import Scan
+from pitchey_slo.web.house import House
+
+
+class Alerting:
+    """One per application; nothing runs before `start`."""
+
+    def __init__(self, house: House) -> None:
+        self.house = house
+        self._engine: Engine | None = None
+        self._outbox: Outbox | None = None
+        self._routes: Routes | None = None
+        self._url = house.settings.public_url
+
+    def start(self, scan: Callable[[], Scan], url: str) -> None:
+        """Begin to evaluate and to send, once the store is open. `url` is where this server is reached."""
+        store, settings, clock = self.house.opened(), self.house.settings, self.house.clock
+        self._url = (settings.url or url).rstrip("/")
+        self._outbox = Outbox(store, {}, clock)
+        self._routes = Routes(settings, self._use)
+        self._engine = Engine(
+            store, scan(), settings, clock=clock, router=self._routes, wake=self._outbox.wake, url=self._url
+        )
+        self._engine.start()
+
+    def _use(self, config: RoutesConfig) -> None:
+        """Send through the channels of these routes from now on. Raises ConfigError."""
+        assert self._outbox is not None
+        house = ChannelHouse(self._url, self.house.clock, templates_in(config.templates))
+        fallbacks = {name: config.fallback_of(name) for name in config.receivers}
+        self._outbox.use(
+            channels_of(config.receivers.values(), house),
+            fallbacks={name: other for name, other in fallbacks.items() if other is not None},
+        )
+        self._outbox.start()
+
+    @property
+    def running(self) -> bool:
+        return self._engine is not None
+
+    @property
+    def engine(self) -> Engine:
+        """Raises StoreUnavailable before `start`."""
+        if self._engine is None:
+            raise StoreUnavailable("alerting has not started yet; try again in a moment")
+        return self._engine
+
+    @property
+    def outbox(self) -> Outbox:
+        if self._outbox is None:
+            raise StoreUnavailable("alerting has not started yet; try again in a moment")
+        return self._outbox
+
+    @property
+    def routes(self) -> Routes:
+        if self._routes is None:
+            raise StoreUnavailable("alerting has not started yet; try again in a moment")
+        return self._routes
+
+    def close(self) -> None:
+        """Evaluate and send no more; the store is still open. What is not sent yet goes at the next start."""
+        if self._engine is not None:
+            self._engine.close()
+        if self._outbox is not None:
+            self._outbox.close()
+
+
+def alerting_of(request: Request) -> Alerting:
+    found = request.app.state.alerting
+    assert isinstance(found, Alerting)
+    return found
