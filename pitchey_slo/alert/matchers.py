@@ -256,22 +256,56 @@ def _compiled(pattern: str) -> frozenset[str] | str:
     if re.fullmatch(r"[\w:/@|-]*", pattern, re.ASCII):
         return frozenset(pattern.split("|"))
     anchored = f"^(?:{pattern})$"
-    _search(anchored, "")
+    _search(anchored, [""])
     return anchored
 
 
-@lru_cache(maxsize=65_536)
+#: pattern -> value -> whether it matches; what was worked out once is kept, within bounds
+_known: dict[str, dict[str, bool]] = {}
+_PATTERNS: Final = 1_000
+_VALUES: Final = 20_000
+#: From so many values on they are asked in one go, which is a hundred times faster.
+_MANY: Final = 20
+
+
 def _fits(pattern: str, value: str) -> bool:
     compiled = _compiled(pattern)
-    return value in compiled if isinstance(compiled, frozenset) else _search(compiled, value)
+    if isinstance(compiled, frozenset):
+        return value in compiled
+    known = _answers(pattern)
+    found = known.get(value)
+    if found is None:
+        found = known[value] = _search(compiled, [value])[0]
+    return found
 
 
-def _search(pattern: str, value: str) -> bool:
+def prepare(matchers: Iterable[Matcher], labels: Sequence[Mapping[str, str]]) -> None:
+    """Work out in one go what these matchers will be asked about these label sets. It changes no answer."""
+    for matcher in matchers:
+        compiled = _compiled(matcher.value) if matcher.op in ("=~", "!~") else frozenset[str]()
+        if isinstance(compiled, frozenset):
+            continue
+        known = _answers(matcher.value)
+        new = list({each.get(matcher.name, "") for each in labels} - known.keys())
+        if len(new) >= _MANY:
+            known.update(zip(new, _search(compiled, new), strict=True))
+
+
+def _answers(pattern: str) -> dict[str, bool]:
+    if len(_known) > _PATTERNS:
+        _known.clear()
+    known = _known.setdefault(pattern, {})
+    if len(known) > _VALUES:
+        known.clear()
+    return known
+
+
+def _search(pattern: str, values: list[str]) -> list[bool]:
     import pyarrow as pa
     import pyarrow.compute as pc
 
     try:
-        return bool(pc.match_substring_regex(pa.scalar(value, pa.string()), pattern=pattern).as_py())
+        return list(pc.match_substring_regex(pa.array(values, pa.string()), pattern=pattern).to_pylist())
     except pa.ArrowInvalid as error:
         problem = str(error).removeprefix("Invalid regular expression: ")
         raise ValueError(f"{pattern[4:-2]!r} is no regular expression (RE2): {problem}") from None

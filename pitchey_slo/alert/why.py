@@ -109,8 +109,8 @@ def _messages(alert: Alert, events: Sequence[Mapping[str, Any]], query: Query) -
     for event in events:
         detail = json.loads(event["detail"] or "{}")
         ids |= {*detail.get("notifications", ()), *([detail["notification"]] if "notification" in detail else ())}
-        if "decision" in detail:  # "alert id|group key -> receiver|..."
-            groups.add(str(detail["decision"]).partition("|")[2].partition("|")[0].rpartition(" -> ")[0])
+        if "decision" in detail:  # lines: alert id, "group key -> receiver", ...
+            groups.add(str(detail["decision"]).split("\n")[1].rpartition(" -> ")[0])
     if not groups and not ids:
         return ()
     found = query(
