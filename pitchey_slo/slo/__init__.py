@@ -9,9 +9,12 @@ which the budget may end. What was counted and what is projected are separate fi
 
 An SLI is events (`type: pitchey`; all SLOs share one scan of each table, through the small `Reader` seam), or PromQL
 over a `promql.Scan`: counters, numbers, values, raw ratios. Composite SLOs get a report of their own after those of
-their parts. Corrections are taken out and shown: the budget with and without each. What is odd about the data (resets, gaps,
-late rows, good above total) is a list of notes in the report. What this room does not do: it keeps no state, sends
-nothing and draws nothing, and it asks no other system.
+their parts. Corrections are taken out and shown: the budget with and without each. What is odd about the data (resets,
+gaps, late rows, good above total) is a list of notes in the report. What this room does not do: it keeps no state,
+sends nothing and draws nothing, and it asks no other system.
+
+`rules` gives the burn alerts of an SLO as Prometheus rules, `lint` says what they are good for at this service's own
+traffic; `export_prometheus.py`, `export_grafana.py` and `write.py` tell other systems, `sloth_spec.py` reads sloth's.
 """
 
 from __future__ import annotations
@@ -21,12 +24,14 @@ from pathlib import Path
 from pitchey_slo.slo.burn_rules import Rule, RuleGroup, rules
 from pitchey_slo.slo.evaluate import evaluate
 from pitchey_slo.slo.findings import SloReport
+from pitchey_slo.slo.lint import LintReport, lint
 from pitchey_slo.slo.model import Slo, Specs
 from pitchey_slo.slo.openslo import read
 from pitchey_slo.slo.sli import Reader
 from pitchey_slo.slo.write import SpecFile, export_openslo, to_openslo
 
 __all__ = [
+    "LintReport",
     "Reader",
     "Rule",
     "RuleGroup",
@@ -36,6 +41,7 @@ __all__ = [
     "Specs",
     "evaluate",
     "export_openslo",
+    "lint",
     "load",
     "read",
     "rules",
