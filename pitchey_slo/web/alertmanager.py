@@ -242,13 +242,14 @@ def _pushed(each: Any, i: int, source: str) -> Pushed:
 
 
 def _time(text: Any, name: str) -> datetime | None:
-    """RFC 3339, nanoseconds cut; what Go writes for "never" is None."""
-    if text in (None, "", NEVER):
+    """RFC 3339, nanoseconds cut; the year 1, with which Go says "never", is None."""
+    if text in (None, ""):
         return None
     if isinstance(text, str):
         try:
             found = datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text))
-            return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+            found = found.replace(tzinfo=UTC) if found.tzinfo is None else found
+            return found.astimezone(UTC) if found.year > 1 else None
         except ValueError:
             pass
     raise RequestError(f"{name}: {str(text)[:60]!r} is no time; RFC 3339 such as 2026-03-01T12:00:00Z works")
