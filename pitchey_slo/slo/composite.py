@@ -153,6 +153,7 @@ def _provenance(cases: Sequence[Case]) -> Provenance:
         watermark=max(newest, default=None),
         seconds=sum(p.seconds for p in unique),
         promql=";\n".join(dict.fromkeys(p.promql for p in unique if p.promql)),
+        tables={name: rows for p in unique for name, rows in p.tables.items()},
     )
 
 

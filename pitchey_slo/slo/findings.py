@@ -8,7 +8,7 @@ Fractions are fractions: 0.25 is 25 %.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
@@ -199,7 +199,8 @@ class Provenance(AsDict):
     the ids of the corrections in them.
 
     `sql` is what the store was asked for events, `promql` the expressions of SLIs that are PromQL; one of them may be
-    empty. `rows_read`: rows, or samples of series. `watermark`: newest time read, None when there is nothing.
+    empty. `rows_read`: rows, or samples of series; `tables` says how many of which table (`request_minutes` holds
+    requests that were counted before). `watermark`: newest time read, None when there is nothing.
     """
 
     sql: str
@@ -208,6 +209,7 @@ class Provenance(AsDict):
     seconds: float
     promql: str = ""
     corrections: tuple[str, ...] = ()
+    tables: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def query(self) -> str:

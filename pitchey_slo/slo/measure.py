@@ -103,7 +103,7 @@ def _events(
 ) -> Iterator[Measured]:
     minutes, read = sli.count(asked, reader, start, end)
     for one, counted in zip(asked, minutes, strict=True):
-        provenance = Provenance(read.sql, read.rows, watermarks[one.table], read.seconds)
+        provenance = Provenance(read.sql, read.rows, watermarks[one.table], read.seconds, tables=dict(read.tables))
         yield Measured(one, counted, provenance, NOUNS.get(one.table, "events"))
 
 

@@ -15,13 +15,18 @@ from hypothesis import strategies as st
 from pitchey_slo.errors import ConfigError, SloError
 from pitchey_slo.promql import MemoryScan
 from pitchey_slo.promql.lake_scan import LakeScan
+from pitchey_slo.series import SampleBatch, labels_of
 from pitchey_slo.slo import Slo, SloReport, evaluate, promql_sli
+from pitchey_slo.slo.corrections import row_of
 from pitchey_slo.slo.openslo import parse
 from pitchey_slo.store import LakeReader
-from pitchey_slo.testing import fresh_store, rows
+from pitchey_slo.tables import CORRECTIONS
+from pitchey_slo.testing import NOON, fresh_store, rows
+from pitchey_slo.workbench import connect
 
 from . import naive_promql as naive
 from .made import T0, MemoryReader, spec_text
+from .test_corrected import correction
 
 END = round(T0.timestamp()) // 60
 #: The hour before T0, in minutes and in milliseconds.
@@ -313,3 +318,26 @@ def test_our_own_series_give_the_numbers_of_the_events(tmp_path: Path) -> None:
         events, series = evaluate(both, reader, end=T0, windows=[window], now=T0, scan=LakeScan(reader))
         assert (series.valid, series.bad, series.burn) == (events.valid, events.bad, events.burn)
         assert series.valid > 0
+
+
+def test_stored_samples_and_a_stored_correction_reach_the_workbench(tmp_path: Path) -> None:
+    times = [round(NOON.timestamp() * 1000) - 3_600_000 + i * 15_000 for i in range(241)]
+    labels = [labels_of({"__name__": "jobs_total", "ok": ok}) for ok in ("yes", "no")]
+    values = [[float(i) for i in range(241)], [float(max(0, min(i - 120, 40))) for i in range(241)]]
+    (tmp_path / "config" / "slos").mkdir(parents=True)
+    text = spec_text(name="jobs", metric=ratio('jobs_total{ok="no"}', "jobs_total", counter=True))
+    (tmp_path / "config" / "slos" / "jobs.yaml").write_text(text)
+    made = correction(NOON - timedelta(minutes=30), 5, id="move", slos=("jobs",))
+    with fresh_store(tmp_path / "home", config=tmp_path / "config") as store:
+        for i in range(2):
+            batch = SampleBatch([labels[i]], np.zeros(241, np.int64), np.array(times), np.array(values[i]))
+            store.samples(batch, backfill=True).result()
+        store.append("corrections", CORRECTIONS.of([row_of(made, NOON)]))
+        store.flush()
+        wb = connect(settings=store.settings)
+    (found,) = wb.slo("jobs").report("1h", end=NOON)
+    # of forty failures in ten minutes, one every 15 s, five minutes are corrected
+    assert (found.bad, found.valid) == (20.0, 240.0 + 40.0 - 40.0)
+    assert found.uncorrected.spent == pytest.approx(40 / 28) and found.spent == pytest.approx(20 / 24)
+    assert (found.provenance.corrections, found.provenance.watermark) == (("move",), NOON)
+    assert found.provenance.promql.startswith("total: jobs_total;")
