@@ -64,10 +64,10 @@ def first_look(route: Route, alert: Alert, now: datetime) -> datetime:
 
 
 def next_look(group: Group, route: Route, now: datetime) -> datetime:
-    """The next look after the one due now: on the grid of the looks before, unless that is over too."""
+    """The first look after `now` on the grid of the looks before. Looks in which nothing changes write no row, so after
+    a restart a group is looked at a little early, once, and then on its grid again."""
     interval = timedelta(seconds=route.group_interval)
-    planned = group.next_at + interval
-    return planned if planned > now else now + interval
+    return group.next_at + interval * ((now - group.next_at) // interval + 1)
 
 
 def too_far(group: Group, route: Route, now: datetime) -> datetime | None:

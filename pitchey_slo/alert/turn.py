@@ -68,8 +68,8 @@ class Turn:
     def place(self, alerts: Iterable[Alert]) -> None:
         self.alerts = [a for a in alerts if a.state != "pending"]
         if len(self.alerts) >= _MANY:
-            new = [a.labels for a in self.alerts if a.fingerprint not in self.config.known]
-            prepare((m for route in self.config.route.walk() for m in route.matchers), new)
+            unknown = [a.labels for a in self.alerts if a.fingerprint not in self.config.known]
+            prepare((m for route in self.config.route.walk() for m in route.matchers), unknown)
         for alert in self.alerts:
             places = self._places(alert)
             new = [p for p in places if f"{alert.id}\n{p.id}" not in self.decisions]
