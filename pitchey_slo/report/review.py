@@ -188,12 +188,12 @@ class Review:
 
     def provenance(self) -> Html:
         """The queries as they were run, the rows they read and how long that took."""
-        scans = {r.provenance.sql: r.provenance for r in self.reports}
+        scans = {r.provenance.query: r.provenance for r in self.reports}
         pieces = [
             told.paragraph(
                 f"{count(scan.rows_read)} rows read in {lasted(scan.seconds)}; newest row {said(scan.watermark)}."
             )
-            + told.folded("the query, as it was run", scan.sql)
+            + told.folded("the query, as it was run", scan.query)
             for scan in scans.values()
         ]
         return sum(pieces, Html(""))
