@@ -247,6 +247,26 @@ def test_every_quantile_of_the_sketch_is_within_a_percent(pairs: list[tuple[floa
         assert dict(zip(bounds["le"].to_pylist(), bounds["weight"].to_pylist(), strict=True)) == dict(obvious)
 
 
+@pytest.mark.parametrize(
+    "where", ["status >= 500", "route = '/a' AND location IS NULL", "status <> 404 OR route = '/b'"]
+)
+def test_the_sketch_keeps_its_promise_under_filters(store: Store, where: str) -> None:
+    table = traffic(900, 4, step=7.0)
+    for part in (table.slice(0, 500), table.slice(500)):
+        store.append("requests", part)
+        store.flush()
+    reader, shares = LakeReader(store.settings.lake_uri), [0.1, 0.5, 0.95, 0.999]
+    start, end = NOON + timedelta(minutes=5), NOON + timedelta(minutes=90)  # a sketch holds start < t <= end
+    bound = f"ts > TIMESTAMPTZ '{start}' AND ts <= TIMESTAMPTZ '{end}' AND duration_ms IS NOT NULL"
+    wanted = reader.query(f"FROM requests WHERE {bound} AND ({where})").to_pylist()
+    for found in sketch_quantiles(reader, start, end, shares, by="status", where=where).to_pylist():
+        mine = [row for row in wanted if row["status"] == found["status"]]
+        assert found["measured"] == sum(row["sample_interval"] for row in mine) > 0
+        for q, estimate in zip(shares, list(found.values())[1:-1], strict=True):
+            true = exact([r["duration_ms"] for r in mine], [r["sample_interval"] for r in mine], q)
+            assert abs(estimate - true) <= sketch.RELATIVE_ERROR * true
+
+
 def test_minutes_hold_what_happened_in_them(store: Store) -> None:
     table = traffic(400, step=0.7, start=NOON + timedelta(milliseconds=1))
     store.append("requests", table)
