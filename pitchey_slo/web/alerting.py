@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from fastapi import Request
 
@@ -12,6 +12,7 @@ from pitchey_slo.alert.config import RoutesConfig
 from pitchey_slo.alert.engine import Engine
 from pitchey_slo.alert.outbox import Outbox
 from pitchey_slo.alert.routing import Routes
+from pitchey_slo.alert.watchdog import Watchdog
 from pitchey_slo.errors import StoreUnavailable
 from pitchey_slo.promql import Scan
 from pitchey_slo.web.house import House
@@ -25,10 +26,12 @@ class Alerting:
         self._engine: Engine | None = None
         self._outbox: Outbox | None = None
         self._routes: Routes | None = None
+        self.watchdog: Watchdog | None = None
         self._url = house.settings.public_url
 
-    def start(self, scan: Callable[[], Scan], url: str) -> None:
-        """Begin to evaluate and to send, once the store is open. `url` is where this server is reached."""
+    def start(self, scan: Callable[[], Scan], url: str, targets: Callable[[], Mapping[str, str | None]] = dict) -> None:
+        """Begin to evaluate and to send, once the store is open. `url` is where this server is reached, `targets` what
+        is scraped and why it is down."""
         store, settings, clock = self.house.opened(), self.house.settings, self.house.clock
         self._url = (settings.url or url).rstrip("/")
         self._outbox = Outbox(store, {}, clock)
@@ -37,6 +40,8 @@ class Alerting:
             store, scan(), settings, clock=clock, router=self._routes, wake=self._outbox.wake, url=self._url
         )
         self._engine.start()
+        self.watchdog = Watchdog(store, self._engine, self._outbox, clock, targets=targets)
+        self.watchdog.start()
 
     def _use(self, config: RoutesConfig) -> None:
         """Send through the channels of these routes from now on. Raises ConfigError."""
@@ -74,6 +79,8 @@ class Alerting:
 
     def close(self) -> None:
         """Evaluate and send no more; the store is still open. What is not sent yet goes at the next start."""
+        if self.watchdog is not None:
+            self.watchdog.close()
         if self._engine is not None:
             self._engine.close()
         if self._outbox is not None:

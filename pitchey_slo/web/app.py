@@ -24,6 +24,7 @@ from pitchey_slo.web import (
     silences,
     slos,
     tokens,
+    watchdog,
 )
 from pitchey_slo.web.alerting import Alerting
 from pitchey_slo.web.auth import api_routes, scope_of
@@ -37,7 +38,7 @@ from pitchey_slo.web.slo_numbers import SloNumbers
 
 SECTIONS = (
     *(events, metrics, prometheus, remote_write, slos, corrections),
-    *(alerts, silences, alertmanager, health, tokens, admin, docs),
+    *(alerts, silences, alertmanager, watchdog, health, tokens, admin, docs),
 )
 
 

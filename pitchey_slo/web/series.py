@@ -77,6 +77,11 @@ class Series:
         """As /api/v1/targets lists them; none without a scraper."""
         return [told(state) for state in self.scraper.states] if self.scraper else []
 
+    def down(self) -> dict[str, str | None]:
+        """Scraped targets, and why each is down (None: it is up, or was not asked yet)."""
+        states = self.scraper.states if self.scraper else []
+        return {f"{s.job} {s.url}": (s.error or "down") if s.health == "down" else None for s in states}
+
     def close(self) -> None:
         """Stop scraping, let running queries end, keep the descriptions; the store is still open."""
         if self.scraper is not None:

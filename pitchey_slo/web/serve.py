@@ -96,7 +96,7 @@ async def run(
             asyncio.to_thread(Store.open, settings, clock=clock), asyncio.to_thread(warm_up)
         )
         series.start(jobs)
-        app.state.alerting.start(series.scan, info.url)
+        app.state.alerting.start(series.scan, info.url, series.down)
         info.write(settings.home)
         on_ready(info)
         await asyncio.shield(server)
