@@ -62,7 +62,7 @@ KINDS: Final = {
         resolved=False, flags="unicode", numbers="max_segments validity_period", durations="timeout",
     ),
     "apprise_configs": _kind("url url_file urls title text tags body_format"),
-    "console_configs": _kind("text", flags="color"),
+    "console_configs": _kind("text to", flags="color"),
     "discord_configs": _kind(
         "webhook_url webhook_url_file title message content username avatar_url", apprise=True
     ),
