@@ -50,18 +50,21 @@ def replay(
     times = {t for a in begun for t in (a.fired_at, a.resolved_at, a.acked_at) if t is not None}
     changes = sorted(t for t in times if start < t < end)
     memory, now = Memory(), start
-    known, active, ended = list(silences), dict[str, Alert](), dict[str, Alert]()
+    known, ended = list(silences), dict[str, Alert]()
+    active: dict[str, tuple[Alert, Alert]] = {}  # as history has it, as it is now
     told: list[Notification] = []
     events: list[AlertEvent] = []
     position, at = 0, 0
     while now < end:
         while position < len(begun) and (begun[position].fired_at or start) <= now:
-            active[begun[position].id] = begun[position]
+            active[begun[position].id] = begun[position], _before_end(begun[position], now)
             position += 1
-        for key in [k for k, a in active.items() if a.resolved_at is not None and a.resolved_at <= now]:
-            ended[key] = replace(active.pop(key), state="resolved")
-        shown = [_as_of(a, now) for a in active.values()]
-        done = plan(config, memory, [*shown, *ended.values()], known, now)
+        for key, (whole, open_now) in list(active.items()):
+            if whole.resolved_at is not None and whole.resolved_at <= now:
+                ended[key] = replace(active.pop(key)[0], state="resolved")
+            elif open_now.acked_at is None and whole.acked_at is not None and whole.acked_at <= now:
+                active[key] = whole, _before_end(whole, now)
+        done = plan(config, memory, [*(a for _, a in active.values()), *ended.values()], known, now)
         memory = done.memory
         told += done.notifications
         events += done.events
@@ -80,13 +83,11 @@ def replay(
     return Replay(tuple(told), tuple(events))
 
 
-def _as_of(alert: Alert, now: datetime) -> Alert:
-    """The alert as it was: not acknowledged before it was."""
-    if alert.state == "firing" and (alert.acked_at is None or alert.acked_at <= now):
-        return alert if alert.resolved_at is None else replace(alert, resolved_at=None)
-    early = alert.acked_at is not None and alert.acked_at > now
-    acked = {"acked_at": None, "acked_by": None} if early else {}
-    return replace(alert, state="firing", resolved_at=None, **acked)
+def _before_end(alert: Alert, now: datetime) -> Alert:
+    """The alert as it was while it fired: its end not known, acknowledged only if it was by then."""
+    acked = alert.acked_at is not None and alert.acked_at <= now
+    at, by = (alert.acked_at, alert.acked_by) if acked else (None, None)
+    return replace(alert, state="firing", resolved_at=None, acked_at=at, acked_by=by)
 
 
 @dataclass(frozen=True)
