@@ -24,7 +24,7 @@ from pitchey_slo.alert.channels.sms import Sms
 from pitchey_slo.alert.channels.webhook import Webhook
 from pitchey_slo.errors import ConfigError, did_you_mean
 
-__all__ = ["CHANNELS", "Answer", "Channel", "House", "build", "channels_of", "fallbacks_of", "templates_in"]
+__all__ = ["CHANNELS", "Answer", "Channel", "House", "build", "channels_of", "templates_in"]
 
 #: Kind, as in `slack_configs` and "slack/0", to its class.
 CHANNELS: Final[dict[str, type[Channel]]] = {
@@ -50,8 +50,6 @@ class Receiver(Protocol):
     def name(self) -> str: ...
     @property
     def channels(self) -> Iterable[ChannelConfig]: ...
-    @property
-    def fallback(self) -> str | None: ...
 
 
 def build(kind: str, settings: Mapping[str, Any], house: House, *, where: str = "") -> Channel:
@@ -74,8 +72,3 @@ def channels_of(receivers: Iterable[Receiver], house: House) -> dict[str, dict[s
         }
         for receiver in receivers
     }
-
-
-def fallbacks_of(receivers: Iterable[Receiver]) -> dict[str, str]:
-    """Receiver name -> the receiver that is told when one of its channels gives up."""
-    return {r.name: r.fallback for r in receivers if r.fallback}

@@ -49,6 +49,12 @@ class Apprise(Channel):
             if self._service(url) is None:
                 which = f"urls, the {number + 1}." if len(urls) > 1 else "url"
                 raise ConfigError("Apprise knows no such service", key=f"{given.where}: {which}")
+        self.body_format = given.text("body_format", "text").lower()
+        if self.body_format not in ("text", "html", "markdown"):
+            raise ConfigError(
+                f"{self.body_format!r} is none of text, html, markdown", key=f"{given.where}: body_format"
+            )
+        self._lock = threading.Lock()
         self._took: OrderedDict[str, set[str]] = OrderedDict()
         self._hanging: threading.Thread | None = None
 
@@ -60,14 +66,15 @@ class Apprise(Channel):
             self._took.popitem(last=False)
         errors = []
         urls = self._urls_now(self.given)
-        for url in urls:
-            if url in took:
-                continue
-            try:
-                self._one(url, title, body, MOODS[told.mood])
-                took.add(url)
-            except ChannelError as error:
-                errors.append(error)
+        with self._lock:
+            for url in urls:
+                if url in took:
+                    continue
+                try:
+                    self._one(url, title, body, MOODS[told.mood])
+                    took.add(url)
+                except ChannelError as error:
+                    errors.append(error)
         if errors:
             raise next((e for e in errors if not e.permanent), errors[0])
         return Answer(f"taken by {len(urls)} services" if len(urls) > 1 else "taken")
@@ -83,7 +90,9 @@ class Apprise(Channel):
             addresses_of(str(host), service.port or 443, allow_private=self.allow_private)
         outcome: list[tuple[bool, list[str]]] = []
         self._hanging = threading.Thread(
-            target=lambda: outcome.append(_notify(service, title, body, mood)), name="apprise", daemon=True
+            target=lambda: outcome.append(_notify(service, title, body, mood, self.body_format)),
+            name="apprise",
+            daemon=True,
         )
         self._hanging.start()
         self._hanging.join(self.deadline)
@@ -125,7 +134,7 @@ class Apprise(Channel):
         return apprise.Apprise.instantiate(url, asset=asset)
 
 
-def _notify(service: apprise.NotifyBase, title: str, body: str, mood: str) -> tuple[bool, list[str]]:
+def _notify(service: apprise.NotifyBase, title: str, body: str, mood: str, body_format: str) -> tuple[bool, list[str]]:
     """Whether it worked, and what Apprise logged above level info."""
     import apprise
 
@@ -134,7 +143,9 @@ def _notify(service: apprise.NotifyBase, title: str, body: str, mood: str) -> tu
     log.addHandler(caught)
     try:
         kind = apprise.NotifyType(mood)
-        ok = bool(service.notify(body=body, title=title, notify_type=kind, body_format=apprise.NotifyFormat.TEXT))
+        ok = bool(
+            service.notify(body=body, title=title, notify_type=kind, body_format=apprise.NotifyFormat(body_format))
+        )
     except Exception as error:  # noqa: BLE001  # a plugin of others
         return False, [f"{type(error).__name__}: {error}"]
     finally:

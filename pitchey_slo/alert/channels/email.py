@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import re
 import smtplib
 import socket
 import ssl
 import threading
+from collections.abc import Mapping
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime, getaddresses
@@ -27,6 +29,7 @@ from pitchey_slo.alert.model import Notification, utc
 from pitchey_slo.alert.text import Told
 from pitchey_slo.errors import ChannelError, ConfigError
 
+_HEADER: Final = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,60}")
 _OWN: Final = frozenset({"subject", "from", "to", "message-id", "date", "references", "in-reply-to", "content-type",
                          "content-transfer-encoding", "mime-version"})  # fmt: skip
 
@@ -46,6 +49,19 @@ class Email(Channel):
         self.implicit_tls = implicit
         self.require_tls = given.flag("require_tls", True)
         self.trust = trust_of(given.part("tls_config"))
+        conversation = given.get("threading")  # true or false; Alertmanager: {enabled: true}
+        part, key = (given.part("threading"), "enabled") if isinstance(conversation, Mapping) else (given, "threading")
+        self.threads = part.flag(key, part is given)
+        for name in given.get("headers") or {}:
+            if not _HEADER.fullmatch(str(name)):
+                raise ConfigError(f"{name!r} is no name of a header", key=f"{given.where}: headers")
+
+    def templates(self) -> dict[str, str]:
+        headers = {
+            f"headers.{'Subject' if str(name).lower() == 'subject' else name}": str(text)
+            for name, text in (self.given.get("headers") or {}).items()
+        }
+        return super().templates() | headers
 
     def deliver(self, notification: Notification, told: Told) -> Answer:
         message = self.mail(notification, told)
@@ -67,24 +83,25 @@ class Email(Channel):
     def mail(self, notification: Notification, told: Told) -> EmailMessage:
         """The message as it goes out."""
         mail = EmailMessage()
-        headers = {str(k).lower(): (str(k), str(v)) for k, v in (self.given.get("headers") or {}).items()}
-        subject = told.custom.get("subject") or told.title
+        headers = {key.removeprefix("headers."): text for key, text in told.custom.items() if "headers." in key}
+        subject = told.custom.get("subject") or headers.get("Subject") or told.title
         mail["Subject"] = clean(subject, 200)
         mail["From"] = self.sender
         mail["To"] = self.to
         mail["Date"] = format_datetime(utc(notification.created_at))
         domain = self.sender.domain or "pitchey-slo.invalid"
         mail["Message-ID"] = f"<{_id(notification.id)}@{domain}>"
-        root = f"<{_id(notification.dedup_key)}.group@{domain}>"
-        mail["In-Reply-To"] = root
-        mail["References"] = root
+        if self.threads:
+            root = f"<{_id(notification.dedup_key)}.group@{domain}>"
+            mail["In-Reply-To"] = root
+            mail["References"] = root
         mail["Auto-Submitted"] = "auto-generated"
         mail["X-Pitchey-Notification"] = clean(notification.id, 100)
         if told.mood == "critical":
             mail["Importance"] = "high"
-        for lower, (name, value) in headers.items():
-            if lower not in _OWN and "{{" not in value:
-                mail[clean(name, 60)] = clean(value, 500)
+        for name, value in headers.items():
+            if name.lower() not in _OWN:
+                mail[name] = clean(value, 500)
         mail.set_content(clean_lines(told.custom.get("text") or f"{told.title}\n\n{told.plain()}", 200_000) + "\n")
         mail.add_alternative(told.custom.get("html") or page(told), subtype="html")
         return mail

@@ -24,7 +24,8 @@ _STYLE: Final = """
 :root { color-scheme: light dark; supported-color-schemes: light dark; }
 @media (prefers-color-scheme: dark) {
   body, .ground { background: #16181c !important; }
-  .card { background: #202329 !important; border-color: #363b44 !important; }
+  .card { background: #202329 !important; border-top-color: #363b44 !important; border-right-color: #363b44 !important;
+    border-bottom-color: #363b44 !important; }
   .text { color: #e8eaed !important; }
   .quiet { color: #a3a9b3 !important; }
   .rule { border-color: #363b44 !important; }

@@ -33,6 +33,8 @@ class Webhook(Channel):
         super().__init__(given, house)
         given.check_secret("url")
         self.http = Http(given, self.deadline)
+        if given.text("format", "alertmanager") != "alertmanager":
+            raise ConfigError(f"{given.text('format')!r} is unknown", key=f"{given.where}: format", hint="alertmanager")
         self.max_alerts = int(given.number("max_alerts", 0))
         try:
             for secret in self._secrets():

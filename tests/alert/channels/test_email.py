@@ -135,6 +135,7 @@ def test_an_end_that_comes_after_the_mail_was_taken_changes_nothing(box: Mailbox
         ("smarthost", "mail.example.com:smtp", "host:port"),
         ("to", "nobody", "no domain"),
         ("from", "", "missing"),
+        ("headers", {"X-A: b\r\nBcc": "x"}, "no name of a header"),
         ("require_tls", "perhaps", "neither true nor false"),
         ("tls_config", {"ca_file": "/nowhere"}, "certificates cannot be read"),
     ],
@@ -148,10 +149,16 @@ def test_templates_of_the_routing_file(box: Mailbox) -> None:
     mailer(
         box,
         html="<b>{{ .CommonLabels.alertname }}</b>",
-        headers={"Subject": "x", "X-Team": "payments"},
-        subject="{{ .Status | toUpper }} {{ .CommonLabels.alertname }}",
+        headers={"subject": "{{ .Status | toUpper }} {{ .CommonLabels.alertname }}", "X-Team": "payments", "To": "x"},
     ).send(note(said=message(alert("<i>Odd</i>"))))
     mail = box.mails[0]
     assert part(mail, "html").strip() == "<b>&lt;i&gt;Odd&lt;/i&gt;</b>"
     assert mail["Subject"] == "FIRING <i>Odd</i>"
     assert mail["X-Team"] == "payments"
+    assert mail.get_all("To") == ["oncall@example.com"]
+
+
+def test_conversations_may_be_switched_off(box: Mailbox) -> None:
+    mailer(box, threading=False).send(note())
+    mailer(box, threading={"enabled": True}).send(note())
+    assert [mail["References"] is None for mail in box.mails] == [True, False]
