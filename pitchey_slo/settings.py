@@ -73,6 +73,11 @@ class Settings(BaseSettings):
     )
     host: str = Field("127.0.0.1", alias="PITCHEY_HOST", description="address the API listens on")
     port: int = Field(8001, alias="PITCHEY_PORT", ge=0, le=65535, description="port of the API; 0 takes a free one")
+    investigate: str = Field(
+        "critical",
+        alias="PITCHEY_INVESTIGATE",
+        description="severities whose alerts are investigated by a notebook when they fire, comma-separated",
+    )
     url: str | None = Field(
         None,
         alias="PITCHEY_URL",

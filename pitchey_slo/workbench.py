@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from pitchey_slo.slo import SloReport
     from pitchey_slo.slo.lint import LintReport
     from pitchey_slo.slo.model import Slo
+    from pitchey_slo.slo.shelf import Shelf
 
 Moment = datetime | str | None
 
@@ -52,6 +53,7 @@ class Workbench:
         self.settings = settings
         self.reader = LakeReader(settings.lake_uri, settings.storage_options, settings.memory_limit)
         self._scan: LakeScan | None = None  # made when PromQL is first asked
+        self._shelf: Shelf | None = None  # SLO files are read again only when they change
 
     def __repr__(self) -> str:
         newest = self.watermark()
@@ -66,10 +68,11 @@ class Workbench:
 
     def slos(self, service: str = "all") -> tuple[Slo, ...]:
         """The SLOs of `config/slos` (the shipped ones when that folder is absent), or those of one service."""
-        from pitchey_slo.slo import load
-        from pitchey_slo.slo.shelf import slo_folder
+        from pitchey_slo.slo.shelf import Shelf
 
-        found = load(slo_folder(self.settings))
+        if self._shelf is None:
+            self._shelf = Shelf(self.settings)
+        found = self._shelf.strict()
         if service in ("", "all"):
             return found
         chosen = tuple(slo for slo in found if slo.service == service)

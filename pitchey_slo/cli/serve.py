@@ -5,13 +5,17 @@ from __future__ import annotations
 import ipaddress
 import logging
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from pitchey_slo.client import ServerInfo
 from pitchey_slo.settings import Settings
+
+if TYPE_CHECKING:
+    from pitchey_slo.report.on_alert import Investigations
+    from pitchey_slo.web.alerting import Alerting
 
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 out = Console(highlight=False, soft_wrap=True)
@@ -36,8 +40,20 @@ def serve(
             "put a proxy with TLS in front, or listen on 127.0.0.1",
             style="yellow",
         )
-    web.serve(settings, on_ready=lambda info: tell(info, settings))
+    web.serve(
+        settings,
+        on_ready=lambda info: tell(info, settings),
+        beside=[lambda alerting: investigations(alerting, settings)],
+    )
     out.print("stopped; everything acknowledged is stored")
+
+
+def investigations(alerting: Alerting, settings: Settings) -> Investigations:
+    """The investigation notebook for every alert of the chosen severities."""
+    from pitchey_slo.report.on_alert import Investigations
+
+    chosen = [severity for text in settings.investigate.split(",") if (severity := text.strip())]
+    return Investigations(alerting.house.opened(), settings, alerting.engine.alerts, chosen)
 
 
 def tell(info: ServerInfo, settings: Settings) -> None:

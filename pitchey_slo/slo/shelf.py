@@ -25,6 +25,7 @@ class Shelf:
         self._seen: object = None
         self._slos: tuple[Slo, ...] = ()
         self._problems: tuple[str, ...] = ()
+        self._error: Exception | None = None
         self._lock = threading.Lock()
 
     def current(self) -> tuple[tuple[Slo, ...], tuple[str, ...]]:
@@ -36,13 +37,22 @@ class Shelf:
         """The SLOs alone."""
         return self.current()[0]
 
+    def strict(self) -> tuple[Slo, ...]:
+        """The SLOs; ConfigError (or what else is wrong) while the files cannot be read."""
+        with self._lock:
+            slos, problems = self._current()
+            if problems and self._error is not None:
+                raise self._error
+            return slos
+
     def _current(self) -> tuple[tuple[Slo, ...], tuple[str, ...]]:
         folder = slo_folder(self._settings)
         seen = _look(folder)
         if seen != self._seen:
             try:
-                self._slos, self._problems = read(folder).slos, ()
+                self._slos, self._problems, self._error = read(folder).slos, (), None
             except (ConfigError, SloError, OSError) as error:
+                self._error = error
                 said = getattr(error, "message", None) or str(error)
                 self._problems = (f"the SLO files cannot be read, the last good ones are used: {said}",)
             self._seen = seen

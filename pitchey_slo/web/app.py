@@ -11,6 +11,7 @@ from pitchey_slo.settings import Settings
 from pitchey_slo.store import Store, utc_now
 from pitchey_slo.web import (
     admin,
+    alert_page,
     alertmanager,
     alerts,
     corrections,
@@ -38,7 +39,7 @@ from pitchey_slo.web.slo_numbers import SloNumbers
 
 SECTIONS = (
     *(events, metrics, prometheus, remote_write, slos, corrections),
-    *(alerts, silences, alertmanager, watchdog, health, tokens, admin, docs),
+    *(alert_page, alerts, silences, alertmanager, watchdog, health, tokens, admin, docs),
 )
 
 

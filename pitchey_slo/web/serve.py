@@ -12,9 +12,9 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import pyarrow as pa
 from hypercorn.asyncio import serve as hypercorn_serve
@@ -24,9 +24,21 @@ from pitchey_slo.client import ServerInfo
 from pitchey_slo.errors import ConfigError, PitcheyError, StoreError
 from pitchey_slo.settings import Settings
 from pitchey_slo.store import Store, utc_now
+from pitchey_slo.web.alerting import Alerting
 from pitchey_slo.web.app import create_app
 from pitchey_slo.web.limits import Limits
 from pitchey_slo.web.series import scrape_jobs
+
+
+class Helper(Protocol):
+    """Something that runs as long as alerting does, such as investigations, which live in a room after this one."""
+
+    def start(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+Beside = Callable[[Alerting], Helper]
 
 #: Seconds that requests in progress have when the server is asked to stop.
 GRACE = 10.0
@@ -38,14 +50,16 @@ def serve(
     clock: Callable[[], datetime] = utc_now,
     limits: Limits | None = None,
     on_ready: Callable[[ServerInfo], None] = lambda _: None,
+    beside: Sequence[Beside] = (),
 ) -> None:
     """Serve `settings.home` on `settings.host` and `.port` until SIGTERM or Ctrl-C; requests in progress are finished.
 
-    `on_ready` is called once the store is open. Raises ConfigError when the port is taken, StoreLocked when another
+    `on_ready` is called once the store is open; what `beside` makes runs as long as alerting does. Raises ConfigError
+    when the port is taken, StoreLocked when another
     process owns the home, StoreDamaged when it does not open.
     """
     with listen(settings.host, settings.port) as listener:
-        asyncio.run(_until_signal(settings, listener, clock, limits or Limits(), on_ready))
+        asyncio.run(_until_signal(settings, listener, clock, limits or Limits(), on_ready, beside))
 
 
 async def _until_signal(
@@ -54,11 +68,12 @@ async def _until_signal(
     clock: Callable[[], datetime],
     limits: Limits,
     on_ready: Callable[[ServerInfo], None],
+    beside: Sequence[Beside],
 ) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await run(settings, listener, stop, clock=clock, limits=limits, on_ready=on_ready)
+    await run(settings, listener, stop, clock=clock, limits=limits, on_ready=on_ready, beside=beside)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -83,9 +98,11 @@ async def run(
     clock: Callable[[], datetime],
     limits: Limits,
     on_ready: Callable[[ServerInfo], None],
+    beside: Sequence[Beside] = (),
 ) -> None:
     """`serve` inside a running event loop, until `stop` is set."""
     jobs = scrape_jobs(settings)
+    helpers: list[Helper] = []
     app = create_app(None, settings, clock=clock, limits=limits)
     house, series = app.state.house, app.state.series
     server = asyncio.create_task(hypercorn_serve(cast(Any, app), _config(listener, limits), shutdown_trigger=stop.wait))
@@ -97,12 +114,17 @@ async def run(
         )
         series.start(jobs)
         app.state.alerting.start(series.scan, info.url, series.down)
+        helpers += [make(app.state.alerting) for make in beside]
+        for helper in helpers:
+            helper.start()
         info.write(settings.home)
         on_ready(info)
         await asyncio.shield(server)
     finally:
         stop.set()
         await server
+        for helper in helpers:
+            helper.close()
         await asyncio.to_thread(app.state.alerting.close)
         await asyncio.to_thread(series.close)
         await asyncio.to_thread(app.state.slos.close)
