@@ -1,3 +1,4 @@
+# ruff: noqa: E501
 """Prometheus' own promtool agrees: our rule files are good, our templates and states give what its own give."""
 
 from __future__ import annotations
