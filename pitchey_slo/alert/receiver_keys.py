@@ -135,13 +135,14 @@ def is_secret(kind: str, key: str) -> bool:
 FROM_GLOBAL: Final[dict[str, dict[str, str]]] = {
     "slack_configs": {
         "api_url": "slack_api_url", "api_url_file": "slack_api_url_file", "app_token": "slack_app_token",
-        "app_token_file": "slack_app_token_file", "http_config": "http_config",
+        "app_token_file": "slack_app_token_file", "app_url": "slack_app_url", "http_config": "http_config",
     },
     "email_configs": {
         "from": "smtp_from", "smarthost": "smtp_smarthost", "hello": "smtp_hello",
         "auth_username": "smtp_auth_username", "auth_password": "smtp_auth_password",
         "auth_password_file": "smtp_auth_password_file", "auth_secret": "smtp_auth_secret",
         "auth_identity": "smtp_auth_identity", "require_tls": "smtp_require_tls", "tls_config": "smtp_tls_config",
+        "auth_secret_file": "smtp_auth_secret_file", "force_implicit_tls": "smtp_force_implicit_tls",
     },
     "pagerduty_configs": {
         "routing_key": "pagerduty_routing_key", "url": "pagerduty_url", "http_config": "http_config",
