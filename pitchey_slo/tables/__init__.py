@@ -33,6 +33,7 @@ from pitchey_slo.tables.house import (
     ALERT_GROUPS,
     ALERTS,
     CORRECTIONS,
+    DECISIONS,
     ESCALATIONS,
     HOUSE,
     NOTIFICATIONS,
@@ -41,8 +42,8 @@ from pitchey_slo.tables.house import (
 from pitchey_slo.tables.table import TEXT, TIME, Column, Table
 
 __all__ = [
-    "ALERTS", "ALERT_EVENTS", "ALERT_GROUPS", "BUSINESS_EVENTS", "CORRECTIONS", "DEPLOYMENTS", "ESCALATIONS",
-    "GROWING", "HOT", "HOUSE", "INCIDENTS", "NOTIFICATIONS", "REGISTERS", "REPORT_RUNS", "REQUESTS",
+    "ALERTS", "ALERT_EVENTS", "ALERT_GROUPS", "BUSINESS_EVENTS", "CORRECTIONS", "DECISIONS", "DEPLOYMENTS",
+    "ESCALATIONS", "GROWING", "HOT", "HOUSE", "INCIDENTS", "NOTIFICATIONS", "REGISTERS", "REPORT_RUNS", "REQUESTS",
     "REQUEST_MINUTES", "ROLLED", "ROLLUPS", "SAMPLES", "SERIES", "SERIES_TABLES", "SILENCES", "STORED", "STREAMS",
     "TABLES", "TEXT", "TIME", "Column", "Table",
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""The tables that this house writes itself: corrections of SLOs, and everything that alerting has to remember.
+"""The tables that this house writes itself: corrections of SLOs, decisions about rules, what alerting has to remember.
 
 Alert state and the messages that follow from it are rows of these tables, written in one transaction
 (`Store.append_all`), so that a crash loses neither.
@@ -181,6 +181,37 @@ SILENCES: Final = Table(
     ),
 )  # fmt: skip
 
+DECISIONS: Final = Table(
+    "decisions",
+    "what people decided about an alerting rule, why, on what evidence, and what came of it",
+    "register",
+    time="created_at",
+    keep_days=0,
+    columns=(
+        Column("id", TEXT, "stable name of the decision", required=True, longest=128),
+        Column("rule", TEXT, "the rule's key: file;group;kind;name;labels;number", required=True, longest=_LONG),
+        Column("kind", TEXT, "accept (the proposed change), change (other numbers) or reject (it stays)", required=True,
+               longest=32),
+        Column("decided_by", TEXT, "who decided", required=True, longest=128),
+        Column("reason", TEXT, "why, in plain words", required=True, longest=4_096),
+        Column("look_again_at", TIME, "when it is looked at again; null for no date"),
+        Column("created_at", TIME, "when it was decided", required=True),
+        Column("before", TEXT, "the rule's text in its file as it was", required=True, longest=_LONG),
+        Column("after", TEXT, "the rule's text as it shall be; the same as `before` when rejected", required=True,
+               longest=_LONG),
+        Column("diff", TEXT, "unified diff of the rule file; empty when rejected", longest=_LONG),
+        Column("evidence", TEXT, "what it rests on, as JSON: hashes of file, rule and incidents, time, scores",
+               longest=1 << 20),
+        Column("state", TEXT, "decided, applied or reverted", required=True, longest=32),
+        Column("applied_at", TIME, "when the file was changed"),
+        Column("applied_by", TEXT, "who applied it", longest=128),
+        Column("reverted_at", TIME, "when the change was taken back"),
+        Column("reverted_by", TEXT, "who took it back", longest=128),
+        Column("source", TEXT, "api, cli or notebook", default="api", longest=512),
+    ),
+)  # fmt: skip
+
 HOUSE: Final = {
-    t.name: t for t in (CORRECTIONS, ALERTS, ALERT_EVENTS, NOTIFICATIONS, ALERT_GROUPS, ESCALATIONS, SILENCES)
+    t.name: t
+    for t in (CORRECTIONS, ALERTS, ALERT_EVENTS, NOTIFICATIONS, ALERT_GROUPS, ESCALATIONS, SILENCES, DECISIONS)
 }
