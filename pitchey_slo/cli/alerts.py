@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 import typer
 
+from pitchey_slo.cli.alerts_test import test
 from pitchey_slo.client import HttpDoor, find_server
 from pitchey_slo.errors import QueryError, RequestError, StoreUnavailable
 from pitchey_slo.settings import Settings
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from pitchey_slo.alert.why import Query
 
 app = typer.Typer(help="Alerts: list, ack, resolve, silence, test, why.", no_args_is_help=True)
+app.command("test")(test)
 
 Home = Annotated[Path | None, typer.Option(help="Folder of the store (default: PITCHEY_HOME, else ./data).")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
