@@ -30,8 +30,8 @@ from pitchey_slo.series import Labels, labels_of
 LIMITS: Final = Limits(series=50_000, samples=20_000_000, seconds=10.0)
 #: Queries that the templates of one alert may ask.
 TEMPLATE_QUERIES: Final = 20
-#: Reads of rules are joined up to this length; longer ones would make short ones slow.
-WIDEST_MS: Final = 2 * 3_600_000
+#: Reads of rules are joined up to this length: all windows of a burn alert of three days are one read.
+WIDEST_MS: Final = 4 * 86_400_000
 
 Series = tuple[dict[str, str], float]
 
