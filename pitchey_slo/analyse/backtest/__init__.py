@@ -1,0 +1,33 @@
+"""Backtest: what rules would have done over history, by the very evaluator and the very life of alerts that run live.
+
+    condition   where a rule's expression holds, for every step at once (the live query, the live labels)
+    episodes    pending, firing, resolved: `alert.state.step` over all steps at once
+    run         all rules of some files, recording rules first, stretch after stretch
+
+A firing here is a firing there: same times (15 s, data of one tick ago), same labels, `for`, `keep_firing_for`, limits
+and failures. Three things differ, and cannot agree: live saw data that came in late only when they came, an engine
+that was down saw nothing, and alerts that ask for `ALERTS` see what was stored. `evaluated` is the share of steps at
+which a rule had data at all; a rule without data is silent for another reason than a quiet one.
+
+This room changes nothing and tells nobody; what pages people is counted by running `dispatch` over the firings.
+"""
+
+from pitchey_slo.analyse.backtest.condition import Condition, condition
+from pitchey_slo.analyse.backtest.episodes import Episodes, Runs, episodes, episodes_of, runs
+from pitchey_slo.analyse.backtest.model import Backtest, Firing, Provenance, RuleHistory
+from pitchey_slo.analyse.backtest.run import backtest
+
+__all__ = [
+    "Backtest",
+    "Condition",
+    "Episodes",
+    "Firing",
+    "Provenance",
+    "RuleHistory",
+    "Runs",
+    "backtest",
+    "condition",
+    "episodes",
+    "episodes_of",
+    "runs",
+]
