@@ -170,13 +170,11 @@ class Explained:
     def words(self) -> Html:
         """The words people will meet, each in one line."""
         r = self.report
+        here = percent(r.sli, 3) if r.sli is not None else "unknown"
         return told.table(
             (Column("word", short=True), Column("meaning", wide=True)),
             [
-                (
-                    "SLI",
-                    f"the share of {self._units()} that were good: here {percent(r.sli, 3) if r.sli is not None else 'unknown'}",
-                ),
+                ("SLI", f"the share of {self._units()} that were good: here {here}"),
                 ("SLO", f"the promise about it: {percent(r.target, 3)} over {r.window}"),
                 ("error budget", f"what may go wrong without breaking it: {_part(r.target)} of all"),
                 ("burn rate", "how fast the budget goes, compared with the pace that just spends it"),

@@ -155,7 +155,7 @@ class Store:
 
         Raises as `submit`.
         """
-        return self._writer.submit_all(rows).result()
+        return self._writer.submit_all(rows).result() if rows else {}
 
     def samples(self, batch: SampleBatch, *, backfill: bool = False) -> Future[SampleReceipt]:
         """Queue time series samples; the future resolves when they are durable, and says which were refused and why.
