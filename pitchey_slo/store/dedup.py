@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from pitchey_slo.store.engine import in_memory
 from pitchey_slo.store.seen import Hashes, Seen
 from pitchey_slo.tables import STREAMS
 
@@ -33,7 +34,7 @@ class Dedup:
         self._seen = {name: Seen() for name in STREAMS}
         self._trimmed_before: dict[str, datetime | None] = dict.fromkeys(STREAMS)
         # an engine of its own: the hot one may return rows in any order (preserve_insertion_order is off)
-        self._hasher = duckdb.connect(":memory:", config={"threads": 1})
+        self._hasher = in_memory(threads=1)
 
     def load(self, cursor: duckdb.DuckDBPyConnection, trimmed_before: dict[str, datetime | None]) -> None:
         """Read what hot holds; after opening and after rows were removed from hot."""

@@ -19,6 +19,7 @@ from deltalake.exceptions import DeltaError
 
 from pitchey_slo.errors import PitcheyError
 from pitchey_slo.store import rollups
+from pitchey_slo.store.engine import in_memory
 from pitchey_slo.store.hot import Hot
 from pitchey_slo.store.lake import Lake, plain_schema
 from pitchey_slo.tables import REGISTERS, REQUEST_MINUTES, REQUESTS, ROLLUPS, STORED
@@ -91,7 +92,7 @@ def flush_rollups(cursor: duckdb.DuckDBPyConnection, lake: Lake, upto: int) -> i
 def _from_lake(lake: Lake, condition: str, upto: int) -> Iterator[pa.RecordBatch]:
     """Rollup rows of the lake's requests, a day at a time so that memory is bounded."""
     for day in sorted(set(lake.days(REQUESTS.name))):
-        with duckdb.connect(":memory:") as connection:
+        with in_memory() as connection:
             connection.execute("SET TimeZone = 'UTC'")
             connection.register("lake_requests", lake.table(REQUESTS.name).to_pyarrow_dataset())
             source = f"(SELECT * FROM lake_requests WHERE day = '{day}' AND {condition})"

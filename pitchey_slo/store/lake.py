@@ -14,10 +14,10 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pyarrow as pa
 from deltalake import ColumnProperties, CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
 
+from pitchey_slo.store.engine import in_memory
 from pitchey_slo.store.rollups import merged_sql
 from pitchey_slo.tables import GROWING, ROLLUPS, SAMPLES, STORED, Table
 
@@ -99,7 +99,7 @@ class Lake:
     def count(self, name: str, predicate: str) -> int:
         """Rows of a table that a `delete` with this predicate would remove."""
         source = self.table(name).to_pyarrow_dataset()
-        with duckdb.connect(":memory:") as connection:
+        with in_memory() as connection:
             connection.execute("SET TimeZone = 'UTC'")
             connection.register("source", source)
             row = connection.execute(f"SELECT count(*) FROM source WHERE {predicate}").fetchone()
@@ -169,7 +169,7 @@ class Lake:
         """Replace the files of one day by what `sql` makes of `source`, the whole table."""
         table = self.table(name)
         done = table.transaction_version(_SORTED) or 0
-        with duckdb.connect(":memory:") as connection:
+        with in_memory() as connection:
             connection.execute("SET TimeZone = 'UTC'")
             connection.register("source", table.to_pyarrow_dataset())  # DuckDB hands it the filter: one day is opened
             rows: Any = connection.sql(sql).to_arrow_reader(122_880)

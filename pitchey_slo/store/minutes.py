@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-import duckdb
 import pyarrow as pa
 from deltalake import DeltaTable
 
 from pitchey_slo.names import MINUTE_EDGES_MS
+from pitchey_slo.store.engine import in_memory
 from pitchey_slo.store.lake import Lake, live_files, plain_schema
 from pitchey_slo.tables import REQUEST_MINUTES, REQUESTS
 
@@ -114,7 +114,7 @@ def count_past_days(lake: Lake, now: datetime) -> int:
 def _count_day(lake: Lake, day: str, requests: DayFiles, known: DayFiles) -> None:
     """Write the minutes of one day anew: what they counted and the requests of later commits, or all requests when
     those do not add up (a second store has written into this lake, with numbers of its own)."""
-    with duckdb.connect(":memory:") as connection:
+    with in_memory() as connection:
         connection.execute("SET TimeZone = 'UTC'")
         connection.register("requests", lake.table(REQUESTS.name).to_pyarrow_dataset())
         connection.register("minutes", lake.table(REQUEST_MINUTES.name).to_pyarrow_dataset())

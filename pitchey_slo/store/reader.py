@@ -22,6 +22,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
 
 from pitchey_slo.errors import QueryError, StoreError, did_you_mean
+from pitchey_slo.store.engine import in_memory
 from pitchey_slo.store.lake import is_remote, live_files, sql_time, table_uri
 from pitchey_slo.store.minutes import DayFiles, day_files, spans
 from pitchey_slo.store.rollups import MINUTES_VIEW
@@ -64,9 +65,7 @@ class LakeReader:
         self._files: dict[str, Files] = {}
         self._days: dict[str, tuple[int, dict[str, DayFiles]]] = {}  # table -> version, what its days hold
         self._asked = 0.0
-        self.connection = duckdb.connect(
-            ":memory:", config={"memory_limit": memory_limit, "python_enable_replacements": False}
-        )
+        self.connection = in_memory(memory_limit=memory_limit, python_enable_replacements=False)
         self.connection.execute("SET TimeZone = 'UTC'")
         self.connection.execute("SET parquet_metadata_cache = true")
         self._pinned = 0
