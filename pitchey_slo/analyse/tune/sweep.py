@@ -1,0 +1,198 @@
+"""Every (limit, for) at once: what each would have fired, which incidents it would have caught and how late.
+
+    scores -> per limit its runs -> per `for` its firings -> caught incidents, false firings, time fired for nothing
+
+Limits are sorted, so a cell is described by how many of them its score exceeds; only the steps at which that number
+changes matter, and there are few. A firing that touches no incident is false. What is counted is kept by fold (blocks
+of time), so that any choice can be judged on a block it was not made from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pitchey_slo.analyse.backtest.episodes import Episodes, Floats, Ints, Runs, episodes_of
+from pitchey_slo.analyse.tune.scores import Scored
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Incidents as intervals of ms (`starts`, `ends`, with tolerance) and `concerns`: incidents by alerts, whether a
+    firing of that alert can be meant for that incident. `began` is when each really began."""
+
+    starts: Ints
+    ends: Ints
+    began: Ints
+    concerns: np.ndarray[tuple[int, int], np.dtype[np.bool_]]
+
+
+@dataclass(frozen=True)
+class Swept:
+    """Arrays over limits (in the order given), fors, and then incidents or folds.
+
+    late    seconds from the beginning of an incident to the first firing that touches it (0: it fired already), NaN:
+            missed
+    fired   firings that begin in a fold; `false` those that touch no incident
+    idle    seconds fired outside all incidents
+    runs    per limit, from which `firings` are made
+    """
+
+    late: np.ndarray[tuple[int, int, int], np.dtype[np.float32]]
+    fired: Ints
+    false: Ints
+    idle: Floats
+    runs: tuple[Runs, ...]
+
+
+def sweep(
+    found: Scored,
+    limits: Floats,
+    fors: Sequence[float],
+    keep_seconds: float,
+    wanted: Wanted,
+    folds: Ints,
+    end_ms: int,
+    check: Callable[[float], None],
+) -> Swept:
+    """`limits` as scores (`Scored.limits`), `fors` in seconds, `folds` the borders in ms (one more than folds),
+    `end_ms` when firings that still go on are cut off."""
+    levels = _Levels(found, limits)
+    count = len(folds) - 1
+    shape = len(limits), len(fors)
+    late = np.full((*shape, len(wanted.starts)), np.nan, np.float32)
+    fired, false = np.zeros((*shape, count), np.int64), np.zeros((*shape, count), np.int64)
+    idle = np.zeros((*shape, count))
+    judge = _Judge(found.times, wanted, folds, end_ms)
+    every = []
+    for i in range(len(limits)):
+        check(i / len(limits))
+        runs = levels.runs(i)
+        every.append(runs)
+        for j, (series, begin, end) in enumerate(_firings(runs, found.times, fors, keep_seconds, end_ms)):
+            if len(series):
+                late[i, j], fired[i, j], false[i, j], idle[i, j] = judge(series, begin, end)
+    return Swept(late, fired, false, idle, tuple(every))
+
+
+class _Levels:
+    """How many of the sorted limits the score of each cell exceeds, kept where it changes."""
+
+    def __init__(self, found: Scored, limits: Floats) -> None:
+        rows, steps = found.score.shape
+        order = np.argsort(limits, kind="stable")
+        self.rank = np.empty(len(limits), np.int64)
+        self.rank[order] = np.arange(len(limits))
+        sorted_ = limits[order]
+        strict = found.knob.strict or found.knob.current is None
+        padded = np.zeros((rows, steps + 2), np.int16)
+        if rows and steps:
+            some = found.score >= sorted_[0]  # most cells are below all of them
+            padded[:, 1:-1][some] = np.searchsorted(sorted_, found.score[some], "left" if strict else "right")
+        flat = padded.ravel()
+        at = np.flatnonzero(flat[1:] != flat[:-1])
+        self.row, self.step = np.divmod(at, steps + 2)
+        self.before, self.after = flat[at], flat[at + 1]
+
+    def runs(self, i: int) -> Runs:
+        """Where the condition holds with limit `i`."""
+        rank = self.rank[i]
+        up = (self.before <= rank) & (self.after > rank)
+        down = (self.before > rank) & (self.after <= rank)
+        return Runs(self.row[up], self.step[up], self.step[down], np.full(int(up.sum()), np.nan))
+
+
+def _firings(
+    runs: Runs, times: Ints, fors: Sequence[float], keep_seconds: float, end_ms: int
+) -> list[tuple[Ints, Ints, Ints]]:
+    """Per `for`: (alert, fired at, resolved at) in ms, those that fired, sorted by alert and time."""
+    found = []
+    ends = np.append(times, end_ms)
+    if keep_seconds > 0 or not len(runs):
+        for seconds in fors:
+            each = episodes_of(runs, times, seconds, keep_seconds)
+            on = each.fired >= 0
+            found.append((each.series[on], times[each.fired[on]], ends[each.resolved[on]]))
+        return found
+    began, length = times[runs.first], times[runs.end - 1] - times[runs.first]
+    resolved = ends[runs.end]
+    even = len(times) < 2 or bool((np.diff(times) == times[1] - times[0]).all())
+    step = int(times[1] - times[0]) if len(times) > 1 else 1
+    for seconds in fors:
+        need = round(seconds * 1000)
+        on = length >= need
+        late = began[on] + need
+        at = began[on] + -(-need // step) * step if even else times[np.searchsorted(times, late)]
+        found.append((runs.series[on], at, resolved[on]))
+    return found
+
+
+class _Judge:
+    """Counts one list of firings against the incidents. Places are alert * span + time, so that one sorted search
+    answers for all alerts."""
+
+    def __init__(self, times: Ints, wanted: Wanted, folds: Ints, end_ms: int) -> None:
+        self.wanted, self.folds = wanted, folds
+        lows = [int(folds[0]), *wanted.starts.tolist(), *times[:1].tolist()]
+        highs = [int(folds[-1]), end_ms, *wanted.ends.tolist(), *times[-1:].tolist()]
+        self.zero = min(lows) - 1
+        self.span = max(highs) - self.zero + 2
+        incident, alert = np.nonzero(wanted.concerns)
+        self.incident = incident
+        self.low = alert * self.span + wanted.starts[incident] - self.zero
+        self.high = alert * self.span + wanted.ends[incident] - self.zero
+        self.heads = np.flatnonzero(np.append(True, incident[1:] != incident[:-1])) if len(incident) else incident
+        self.begin, self.end = _merged(self.low, self.high)
+        self.total = np.append(0, np.cumsum(self.end - self.begin))
+
+    def __call__(self, series: Ints, begin: Ints, end: Ints) -> tuple[Any, Any, Any, Any]:
+        """(late per incident, fired, false and idle per fold) of firings that are sorted by alert and time."""
+        fired, resolved = series * self.span + begin - self.zero, series * self.span + end - self.zero
+        late = np.full(len(self.wanted.starts), np.nan, np.float32)
+        if len(self.incident):
+            first = np.searchsorted(resolved, self.low)
+            there = np.minimum(first, len(fired) - 1)
+            hit = (first < len(fired)) & (fired[there] <= self.high)
+            at = np.where(hit, begin[there], np.iinfo(np.int64).max)
+            best = np.minimum.reduceat(at, self.heads)
+            which = self.incident[self.heads]
+            ok = best < np.iinfo(np.int64).max
+            late[which[ok]] = np.maximum(0.0, (best[ok] - self.wanted.began[which[ok]]) / 1000)
+        touches = np.searchsorted(self.begin, resolved, "right") - np.searchsorted(self.end, fired) > 0
+        inside = self._inside(resolved) - self._inside(fired)
+        fold = np.clip(np.searchsorted(self.folds, begin, "right") - 1, 0, len(self.folds) - 2)
+        count = len(self.folds) - 1
+        return (
+            late,
+            np.bincount(fold, minlength=count),
+            np.bincount(fold[~touches], minlength=count),
+            np.bincount(fold, (end - begin - inside) / 1000, minlength=count),
+        )
+
+    def _inside(self, place: Ints) -> Ints:
+        """Time inside incidents from the very beginning up to a place."""
+        i = np.searchsorted(self.begin, place, "right")
+        if not len(self.end):
+            return np.zeros(len(place), np.int64)
+        over = np.maximum(0, self.end[np.maximum(i - 1, 0)] - place)
+        found: Ints = self.total[i] - np.where(i > 0, over, 0)
+        return found
+
+
+def _merged(low: Ints, high: Ints) -> tuple[Ints, Ints]:
+    """Intervals as ones that do not touch, sorted."""
+    if not len(low):
+        return low, high
+    order = np.argsort(low, kind="stable")
+    low, high = low[order], np.maximum.accumulate(high[order])
+    new = np.append(True, low[1:] > high[:-1])
+    heads = np.flatnonzero(new)
+    return low[heads], high[np.append(heads[1:], len(low)) - 1]
+
+
+def episodes_at(found: Swept, times: Ints, i: int, seconds: float, keep_seconds: float) -> Episodes:
+    """Every episode of one pair, those that only were pending too."""
+    return episodes_of(found.runs[i], times, seconds, keep_seconds)
