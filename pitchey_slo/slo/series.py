@@ -106,6 +106,7 @@ class SloSeries:
         self.corrections = corrections
         self._lock = threading.Lock()
         self._kept: dict[Hashable, Cells] = {}
+        self._checked = ""
 
     def __call__(self, rows: Rows) -> _SloSeries:
         return _SloSeries(rows, self)
@@ -132,6 +133,13 @@ class SloSeries:
             with self._lock:
                 self._kept[key] = found
         return found
+
+    def check_once(self, specs: str, check: Callable[[], None]) -> None:
+        """Run `check` for specs that were not checked last; the columns of a table do not change while a process
+        runs."""
+        if self._checked != specs:
+            check()
+            self._checked = specs
 
     def forget(self, used: int) -> None:
         """Keep the `used` that were used last, and some."""
@@ -208,7 +216,7 @@ class _SloSeries:
         The first change once a day, so they are added up once; the rest is little.
         """
         shared, specs = self._shared, repr([(a.slo.name, a.objective, a.indicator) for a in asked])
-        check_filters(asked, self._rows.reader)
+        shared.check_once(specs, lambda: check_filters(asked, self._rows.reader))
         files = {path: self._file(asked, specs, table, path) for table in tables for path in self._paths(table)}
         parts = [self._count(asked, table, source) for table in tables for source in self._loose(table)]
         newest = max((int(c.at[-1]) for c in (*files.values(), *parts) if len(c.at)), default=0)

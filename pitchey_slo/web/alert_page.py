@@ -18,24 +18,25 @@ from pitchey_slo.web.house import house_of
 
 router = APIRouter(tags=["alerts"])
 
-_HEADERS = {
+HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; script-src 'self'; connect-src 'self'",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
-_FILES = Path(__file__).parent / "pages"
+FILES = Path(__file__).parent / "pages"
 
 
 @router.get("/alerts/page.js", **needs(None))
 async def script() -> Response:
-    return Response((_FILES / "alert.js").read_bytes(), headers=_HEADERS, media_type="text/javascript")
+    """The script of the alert's page."""
+    return Response((FILES / "alert.js").read_bytes(), headers=HEADERS, media_type="text/javascript")
 
 
 @router.get("/alerts/{id}", **needs(None))
 async def page() -> Response:
     """One alert for people: the address that messages link to."""
-    return Response((_FILES / "alert.html").read_bytes(), headers=_HEADERS, media_type="text/html")
+    return Response((FILES / "alert.html").read_bytes(), headers=HEADERS, media_type="text/html")
 
 
 @router.get("/api/monitoring/alerts/{id}/investigation", **needs("read"))

@@ -66,6 +66,7 @@ async def state(request: Request) -> Response:
 
 @router.get("/receivers", **needs("read"))
 async def receivers(request: Request) -> Response:
+    """Names of the receivers."""
     config = routes_of(request)
     return answer([{"name": name} for name in sorted(config.receivers)] if config else [])
 
@@ -113,6 +114,7 @@ async def push(request: Request) -> Response:
 
 @router.get("/silences", **needs("read"))
 async def silences(request: Request) -> Response:
+    """All silences; `filter` chooses."""
     house = house_of(request)
     found = await asyncio.to_thread(inbox.silences, house.opened())
     wanted = matchers_of(request.query_params.getlist("filter"))
@@ -134,6 +136,7 @@ async def silence(request: Request) -> Response:
 
 @router.get("/silence/{id}", **needs("read"))
 async def one_silence(request: Request) -> Response:
+    """One silence."""
     house = house_of(request)
     found = await asyncio.to_thread(inbox.silence, house.opened(), request.path_params["id"])
     return answer(_silence(found, house.clock()))
@@ -141,6 +144,7 @@ async def one_silence(request: Request) -> Response:
 
 @router.delete("/silence/{id}", **needs("alert"))
 async def expire(request: Request) -> Response:
+    """End a silence now."""
     house = house_of(request)
     await asyncio.to_thread(inbox.expire_silence, house.opened(), request.path_params["id"], house.clock())
     alerting_of(request).engine.wake()

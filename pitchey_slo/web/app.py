@@ -15,13 +15,16 @@ from pitchey_slo.web import (
     alertmanager,
     alerts,
     corrections,
+    decisions,
     docs,
     errors,
     events,
     health,
     metrics,
+    overview,
     prometheus,
     remote_write,
+    runbooks,
     silences,
     slos,
     tokens,
@@ -38,8 +41,8 @@ from pitchey_slo.web.series import Series
 from pitchey_slo.web.slo_numbers import SloNumbers
 
 SECTIONS = (
-    *(events, metrics, prometheus, remote_write, slos, corrections),
-    *(alert_page, alerts, silences, alertmanager, watchdog, health, tokens, admin, docs),
+    *(events, metrics, prometheus, remote_write, slos, corrections, decisions),
+    *(overview, alert_page, runbooks, alerts, silences, alertmanager, watchdog, health, tokens, admin, docs),
 )
 
 
