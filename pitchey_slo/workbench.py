@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     import duckdb
     import pandas as pd
 
+    from pitchey_slo.alert.rules import Rule, RuleGroup
     from pitchey_slo.analyse import Investigation
+    from pitchey_slo.analyse.tune import Changes, Cost, Point, Tuning
     from pitchey_slo.promql import Result
     from pitchey_slo.promql.lake_scan import LakeScan
     from pitchey_slo.slo import SloReport
@@ -214,6 +216,45 @@ class Workbench:
         from pitchey_slo.analyse import investigate
 
         return investigate(self.reader, *self.span(start, end), where=where)
+
+    def tune(
+        self,
+        rule: Rule | str,
+        start: Moment = None,
+        end: Moment = None,
+        *,
+        incidents: Any = None,
+        thresholds: Sequence[float] | None = None,
+        fors: Sequence[float | str] | None = None,
+        windows: Sequence[str] | None = None,
+        cost: Cost | None = None,
+        rules: str | Path | Sequence[RuleGroup] | None = None,
+        progress: Callable[[float, str], None] | None = None,
+    ) -> Tuning:
+        """Every threshold, `for` and window of an alerting rule over the last 28 days (or `start` to `end`) against the
+        labelled incidents: what each would have caught, and which one holds up. See docs/tuning.md.
+
+        rule        its name (`group/name` where several share it), its key, or a Rule
+        incidents   others than those labelled in the store: a frame or rows with started_at and ended_at
+        rules       a rule file or folder, or groups, instead of those of config/
+        """
+        from pitchey_slo.analyse.tune import ask
+
+        last = parse_time(end, "end") or self._newest_minute("requests", "business_events", "samples")
+        first, last = self.span(start, last)
+        known = self.incidents(first, last) if incidents is None else incidents
+        given: dict[str, Any] = {"thresholds": thresholds, "fors": ask.seconds(fors), "windows": windows}
+        given |= {"progress": progress} | ({} if cost is None else {"cost": cost})
+        return ask.ask(rule, ask.groups_of(self.settings, rules), self._series(), first, last, known, **given)
+
+    def changes(
+        self, tuning: Tuning, point: Point | None = None, *, rules: str | Path | Sequence[RuleGroup] | None = None
+    ) -> Changes:
+        """Firing by firing what the recommended point of a tuning (or `point`) would change: gained, lost and moved,
+        each with its incident."""
+        from pitchey_slo.analyse.tune import ask
+
+        return ask.changes_of(tuning, ask.groups_of(self.settings, rules), self._series(), point)
 
     def freshness(self, now: datetime | None = None) -> pd.DataFrame:
         """Per table: rows, oldest and newest time, age of the newest in seconds (None when empty)."""

@@ -73,15 +73,16 @@ def _cost(turns: Sequence[Turn], place: Place, fold: int) -> float:
     return float(turns[w].cost[i, j, fold])
 
 
-def recommend(left: Sequence[Left], current: Place) -> Place:
-    """The place whose held-out blocks gained most against the current one; `current` when choosing gained nothing."""
+def recommend(left: Sequence[Left], turns: Sequence[Turn], current: Place) -> Place:
+    """`current` when choosing gained nothing in the blocks left out; else, of the places that gained in blocks they had
+    not seen, the one that is cheapest over all, its neighbours counted."""
     if not left or sum(each.cost for each in left) >= sum(each.current for each in left) - 1e-9:
         return current
-    gains: dict[Place, list[float]] = {}
+    gains: dict[Place, float] = {}
     for each in left:
-        gains.setdefault(each.chosen, []).append(each.current - each.cost)
-    best = max(gains, key=lambda place: (sum(gains[place]), len(gains[place])))
-    return best if sum(gains[best]) > 0 else current
+        gains[each.chosen] = gains.get(each.chosen, 0.0) + each.current - each.cost
+    smoothed = [smooth(t.total) for t in turns]
+    return min((smoothed[w][i, j], (w, i, j)) for (w, i, j), gain in gains.items() if gain > 0)[1]
 
 
 def front(turns: Sequence[Turn]) -> list[Place]:

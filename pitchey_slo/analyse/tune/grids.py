@@ -15,7 +15,7 @@ from pitchey_slo.analyse.tune.scores import Scored
 
 #: Of the current threshold, so that "a bit more" is always among them.
 _AROUND: Final = (0.25, 0.5, 0.75, 0.9, 1.0, 1.1, 1.25, 1.5, 2.0, 3.0, 4.0)
-_SHARES: Final = (0.5, 0.75, 0.9, 0.95, 0.975, 0.99, 0.995, 0.9975, 0.999, 0.9995, 0.9999)
+_SHARES: Final = (0.75, 0.9, 0.95, 0.975, 0.99, 0.995, 0.9975, 0.999, 0.9995, 0.9999)
 MOST: Final = 48
 FORS: Final = (0.0, 30.0, 60.0, 120.0, 180.0, 300.0, 420.0, 600.0, 900.0, 1200.0, 1800.0, 3600.0)
 #: Values looked at for quantiles.
@@ -41,12 +41,17 @@ def thresholds(found: Scored, incidents: Sequence[Incident]) -> Floats:
         limits.append(top)
     sign = 1.0 if knob.up else -1.0
     numbers = [knob.number(sign * limit) for limit in limits]
-    rounded = {readable(n) for n in numbers if math.isfinite(n)}
+    rounded = {readable(n) for n in numbers if math.isfinite(n) and _same_side(n, knob.current)}
     near = {readable(knob.current * part, 3) for part in _AROUND} | {knob.current}
     if len(rounded | near) > MOST:
         kept = sorted(rounded)
         rounded = {kept[i] for i in np.linspace(0, len(kept) - 1, MOST - len(near)).round().astype(int)}
     return np.array(sorted(rounded | near))
+
+
+def _same_side(number: float, current: float) -> bool:
+    """A threshold of 0 for what is never negative is none: only numbers on the current one's side of zero are tried."""
+    return number * current > 0 or current == 0
 
 
 def _peaks(found: Scored, incidents: Sequence[Incident]) -> list[float]:

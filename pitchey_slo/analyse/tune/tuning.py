@@ -121,7 +121,7 @@ def _chosen(
     in_fold = [fold_of.count(k) for k in range(len(borders) - 1)]
     best = choose.pick([t.total for t in turns], now) if known else now
     left = choose.hold_out(turns, now, in_fold) if known else []
-    place = choose.recommend(left, now) if at(best).caught else now
+    place = choose.recommend(left, turns, now) if at(best).caught else now
     held = tuple(
         Fold(borders[e.fold], borders[e.fold + 1], in_fold[e.fold], at(e.chosen), e.cost, e.current) for e in left
     )
