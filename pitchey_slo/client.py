@@ -28,6 +28,7 @@ from pitchey_slo.names import SERVER_FILE
 if TYPE_CHECKING:
     import httpx
 
+    from pitchey_slo.analyse.review.decisions import Verdict
     from pitchey_slo.series import SampleBatch
     from pitchey_slo.slo.model import Correction
     from pitchey_slo.store import Receipt, Removed, SampleReceipt
@@ -208,6 +209,33 @@ class HttpDoor:
 
         return dict(self.ask("DELETE", f"/api/monitoring/corrections/{quote(correction_id, safe='')}", {"by": by}))
 
+    def decide(self, verdict: Verdict) -> dict[str, Any]:
+        """Write a decision about a rule down. Raises DecisionError, NotFound."""
+        again = verdict.look_again_at
+        body = {
+            "rule": verdict.rule,
+            "kind": verdict.kind,
+            "reason": verdict.reason,
+            "by": verdict.decided_by,
+            "threshold": verdict.threshold,
+            "for": verdict.hold,
+            "was": verdict.was,
+            "look_again_at": again and again.isoformat(),
+            "evidence": dict(verdict.evidence),
+            "rule_hash": verdict.rule_hash,
+            "id": verdict.id,
+            "source": verdict.source[:64],
+        }
+        return dict(self.ask("POST", "/api/monitoring/decisions", body))
+
+    def apply_decision(self, decision_id: str, by: str) -> dict[str, Any]:
+        """Change the rule file as it was decided. Raises DecisionError, NotFound."""
+        return dict(self.ask("POST", f"/api/monitoring/decisions/{_quoted(decision_id)}/apply", {"by": by}))
+
+    def revert_decision(self, decision_id: str, by: str) -> dict[str, Any]:
+        """Take an applied change back. Raises DecisionError, NotFound."""
+        return dict(self.ask("POST", f"/api/monitoring/decisions/{_quoted(decision_id)}/revert", {"by": by}))
+
     def _send(self, table: str, rows: pa.Table, key: str) -> Receipt:
         from pitchey_slo.store import Receipt
 
@@ -265,6 +293,12 @@ class HttpDoor:
         if response.is_success:
             return answer, 0.0
         return error_of(answer, response.status_code), _seconds(response.headers.get("retry-after"))
+
+
+def _quoted(part: str) -> str:
+    from urllib.parse import quote
+
+    return quote(part, safe="")
 
 
 def error_of(answer: Any, status: int) -> PitcheyError:

@@ -16,6 +16,7 @@ from pitchey_slo.settings import Settings
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from pitchey_slo.analyse.review.decisions import Verdict
     from pitchey_slo.series import SampleBatch
     from pitchey_slo.slo.model import Correction
     from pitchey_slo.store import Receipt, SampleReceipt, Store
@@ -34,7 +35,7 @@ class Door(Protocol):
 
 
 class Register(Protocol):
-    """Corrections of SLOs: what both ways offer."""
+    """Corrections of SLOs and decisions about rules: what both ways offer."""
 
     def correct(self, correction: Correction) -> dict[str, Any]:
         """Write a checked correction down; returns it as `slo.register.told` does."""
@@ -42,6 +43,18 @@ class Register(Protocol):
 
     def withdraw_correction(self, correction_id: str, by: str) -> dict[str, Any]:
         """Take one back; returns it. Raises NotFound."""
+        ...
+
+    def decide(self, verdict: Verdict) -> dict[str, Any]:
+        """Write a decision about a rule down; returns it as `analyse.review.decisions.told` does."""
+        ...
+
+    def apply_decision(self, decision_id: str, by: str) -> dict[str, Any]:
+        """Change the rule file as it was decided; returns the decision. Raises DecisionError, NotFound."""
+        ...
+
+    def revert_decision(self, decision_id: str, by: str) -> dict[str, Any]:
+        """Take an applied change back; returns the decision. Raises DecisionError, NotFound."""
         ...
 
 
@@ -68,8 +81,8 @@ def open_door(settings: Settings) -> Iterator[Door]:
 
 @contextmanager
 def open_register(settings: Settings) -> Iterator[Register]:
-    """The register of corrections of `settings.home`, the same two ways; readers of the lake see the change when the
-    block ends. Raises StoreLocked as `open_door`."""
+    """The registers of `settings.home`, the same two ways; readers of the lake see the change when the block ends. With
+    a server it is the server's own rule files that decisions change. Raises StoreLocked as `open_door`."""
     from pitchey_slo.client import HttpDoor, find_server
 
     server = find_server(settings.home)
@@ -80,14 +93,15 @@ def open_register(settings: Settings) -> Iterator[Register]:
     from pitchey_slo.store import Store
 
     with Store.open(settings, background=False) as store:
-        yield StoreRegister(store)
+        yield StoreRegister(store, settings)
 
 
 class StoreRegister:
-    """The register of a store that this process has open."""
+    """The registers of a store that this process has open."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, settings: Settings) -> None:
         self._store = store
+        self._rules = settings.config / "rules"
 
     def correct(self, correction: Correction) -> dict[str, Any]:
         from pitchey_slo.slo import register
@@ -100,3 +114,21 @@ class StoreRegister:
 
         now = datetime.now(UTC)
         return register.told(register.withdraw(self._store, correction_id, by, now), now)
+
+    def decide(self, verdict: Verdict) -> dict[str, Any]:
+        from pitchey_slo.analyse.review import decisions
+
+        now = datetime.now(UTC)
+        return decisions.told(decisions.decide(self._store, verdict, self._rules, now), now)
+
+    def apply_decision(self, decision_id: str, by: str) -> dict[str, Any]:
+        from pitchey_slo.analyse.review import decisions
+
+        now = datetime.now(UTC)
+        return decisions.told(decisions.apply(self._store, decision_id, by, self._rules, now), now)
+
+    def revert_decision(self, decision_id: str, by: str) -> dict[str, Any]:
+        from pitchey_slo.analyse.review import decisions
+
+        now = datetime.now(UTC)
+        return decisions.told(decisions.revert(self._store, decision_id, by, self._rules, now), now)

@@ -14,6 +14,7 @@
     |   +-- StoreDamaged         acknowledged rows are missing or the file does not open: `pitchey-slo repair`
     +-- QueryError               SQL or PromQL that cannot be answered
     +-- SloError                 a spec that cannot be evaluated
+    +-- DecisionError            a decision about a rule that cannot be taken, applied or reverted
     +-- ReportError
     |   +-- ParameterError       unknown or mistyped notebook parameter
     |   +-- RunFailed            the notebook ran and failed: which cell, where the notebook lies
@@ -137,6 +138,11 @@ class QueryError(PitcheyError):
 
 class SloError(PitcheyError):
     reason = "invalid_slo"
+    status = 422
+
+
+class DecisionError(PitcheyError):
+    reason = "invalid_decision"
     status = 422
 
 

@@ -23,6 +23,7 @@ REASONS: Final[dict[str, str]] = {
     "unsupported_media_type": "415: a content type or encoding nobody here reads",
     "invalid_rows": "422: every row of the delivery was refused; `detail` lists why",
     "invalid_slo": "422: an SLO, window or correction that cannot be meant",
+    "invalid_decision": "422: a decision about a rule that cannot be taken, applied or reverted; the message says why",
     "rate_limited": "429: this token sends faster than its limit; wait for `Retry-After`",
     "store_busy": "503: too much waits to be written; wait for `Retry-After`",
     "disk_full": "503: free space is below the floor; nothing is lost, try again later",

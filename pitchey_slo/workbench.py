@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from pitchey_slo.alert.rules import Rule, RuleGroup
     from pitchey_slo.analyse import Investigation
+    from pitchey_slo.analyse.review import Proposal
     from pitchey_slo.analyse.tune import Changes, Cost, Point, Tuning
     from pitchey_slo.promql import Result
     from pitchey_slo.promql.lake_scan import LakeScan
@@ -396,6 +397,71 @@ class Workbench:
 
         moment = now or datetime.now(UTC)
         return [register.told(row, moment) for row in register.every(self.reader)]
+
+    def decide(
+        self,
+        proposal: Proposal | str,
+        kind: str,
+        *,
+        by: str,
+        reason: str,
+        threshold: float | None = None,
+        for_: str | None = None,
+        was: float | None = None,
+        look_again: Moment = None,
+        id: str | None = None,  # noqa: A002  # the column's name
+        source: str = "notebook",
+    ) -> str:
+        """Write down what was decided about a rule: a proposal of `review`, or the name of a rule; returns the id.
+
+        kind       accept (as proposed, or with the numbers given here), change (other numbers) or reject (it stays)
+        threshold, for_   the new number and the new `for`, such as "5m"; `was` says which number, if there are several
+        look_again        when it shall be looked at again; in four weeks when left out, "" for never
+
+        No rule changes before `apply`. Raises DecisionError that says what would work. See docs/review.md.
+        """
+        from pitchey_slo.analyse.review.decisions import Verdict
+        from pitchey_slo.door import open_register
+
+        again = datetime.now(UTC) + timedelta(weeks=4) if look_again is None else parse_time(look_again, "look_again")
+        given = {"threshold": threshold, "hold": for_, "was": was, "look_again_at": again, "id": id, "source": source}
+        if isinstance(proposal, str):
+            verdict = Verdict(proposal, kind, by, reason, **given)
+        else:
+            verdict = proposal.verdict(kind, by, reason, **given)
+        with open_register(self.settings) as register:
+            return str(register.decide(verdict)["id"])
+
+    def apply(self, decision: str, by: str) -> dict[str, Any]:
+        """Change the rule file as it was decided; the server takes it within seconds. Returns the decision. Raises
+        DecisionError when the rule is not the one that was decided about any more."""
+        from pitchey_slo.door import open_register
+
+        with open_register(self.settings) as register:
+            return register.apply_decision(decision, by)
+
+    def revert(self, decision: str, by: str) -> dict[str, Any]:
+        """Take an applied decision back: the rule is again what it was."""
+        from pitchey_slo.door import open_register
+
+        with open_register(self.settings) as register:
+            return register.revert_decision(decision, by)
+
+    def decisions(self, now: datetime | None = None) -> pd.DataFrame:
+        """Every decision about a rule, oldest first: who, why, the diff, the evidence, what came of it, and whether it
+        is `due` to be looked at again at `now`."""
+        import pandas as pd
+
+        from pitchey_slo.analyse.review.decisions import TOLD
+
+        return pd.DataFrame(self.decisions_told(now), columns=list(TOLD))
+
+    def decisions_told(self, now: datetime | None = None) -> list[dict[str, Any]]:
+        """The same as plain values."""
+        from pitchey_slo.analyse.review import decisions
+
+        moment = now or datetime.now(UTC)
+        return [decisions.told(row, moment) for row in decisions.every(self.reader)]
 
     def span(self, start: Moment, end: Moment, *, days: int = 28) -> tuple[datetime, datetime]:
         """(start, end) as times: `end` defaults to the minute after the newest request (now when there is none),

@@ -220,6 +220,8 @@ class Engine:
             at_ms = round(now.timestamp() * 1000)
             table = without_rules(self._table, self._groups, now, at_ms, change, keep=self._book.problems)
             news = changed_rules(before, self._groups) if before else []
+            # a decision that was applied says more about the same change
+            news = [each for each in news if fingerprint(each.labels) not in table.pushed]
             self._commit(table, change, now, news, plan=True)
             self._changed = False  # only now: what could not be written is tried again
 

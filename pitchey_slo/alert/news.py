@@ -6,6 +6,7 @@ other, and end by themselves. What happened more than an hour ago is history, no
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -24,6 +25,9 @@ LASTS: Final = timedelta(minutes=5)
 #: Seconds between looks at the tables.
 EVERY: Final = timedelta(seconds=5)
 
+#: Tables whose rows are news.
+SOURCES: Final = ("deployments", "corrections", "decisions")
+
 DEPLOYMENT: Final = "Deployment"
 MAINTENANCE: Final = "MaintenanceWindow"
 RULE_CHANGED: Final = "AlertThresholdChanged"
@@ -33,15 +37,14 @@ RULE_CHANGED: Final = "AlertThresholdChanged"
 class News:
     """Remembers up to which commit each table was told."""
 
-    seen: dict[str, int] = field(default_factory=lambda: {"deployments": -1, "corrections": -1})
+    seen: dict[str, int] = field(default_factory=lambda: dict.fromkeys(SOURCES, -1))
     looked_at: datetime | None = None
     told: set[str] = field(default_factory=set)
 
     def begin(self, store: Store, now: datetime) -> None:
         """What was told before this start is not told again."""
-        sql = (
-            "SELECT DISTINCT fingerprint FROM alerts WHERE source IN ('deployments', 'corrections') AND updated_at >= ?"
-        )
+        listed = ", ".join(f"'{name}'" for name in SOURCES)
+        sql = f"SELECT DISTINCT fingerprint FROM alerts WHERE source IN ({listed}) AND updated_at >= ?"
         self.told = set(store.query(sql, [now - FRESH - LASTS])["fingerprint"].to_pylist())
 
     def look(self, store: Store, now: datetime) -> list[Pushed]:
@@ -52,6 +55,8 @@ class News:
         found = [_deployment(row, now) for row in self._new(store, "deployments", "ts", now)]
         windows = self._new(store, "corrections", "coalesce(created_at, starts_at)", now)
         found += [_window(row, now) for row in windows if row["withdrawn_at"] is None]
+        done = self._new(store, "decisions", "coalesce(reverted_at, applied_at)", now)
+        found += [each for row in done if (each := _decision(row, now)) is not None]
         fresh = [each for each in found if fingerprint(each.labels) not in self.told]
         self.told |= {fingerprint(each.labels) for each in fresh}
         return fresh
@@ -91,6 +96,38 @@ def _window(row: dict[str, Any], now: datetime) -> Pushed:
     return Pushed(labels, annotations, now, now + LASTS, source="corrections")
 
 
+def _decision(row: dict[str, Any], now: datetime) -> Pushed | None:
+    """A decision that was applied or taken back. Its labels are those of `changed_rules` for the same change, so that
+    it is one alert whoever saw it first."""
+    rules = json.loads(row["evidence"] or "{}").get("rule", {})
+    if not {"before", "after"} <= rules.keys():
+        return None
+    back = row["state"] == "reverted"
+    old, new = (_rule(rules[name]) for name in (("after", "before") if back else ("before", "after")))
+    if not (changes := _differences(old, new)):
+        return None
+    again = f" It is looked at again on {row['look_again_at']:%Y-%m-%d}." if row["look_again_at"] and not back else ""
+    who = f"{row['reverted_by']} took back" if back else f"{row['applied_by']} applied"
+    annotations = {
+        "summary": f"the alert {new.name} was changed" + (" back" if back else ""),
+        "description": f"{new.name}: {'; '.join(changes)}. {who} decision {row['id']} of {row['decided_by']}: "
+        f"{row['reason'].rstrip('.')}.{again}",
+    }
+    return Pushed(_changed_labels(new, changes), annotations, now, now + LASTS, source="decisions")
+
+
+def _rule(told: dict[str, Any]) -> Rule:
+    return Rule(
+        "alert", told["name"], told["expr"], told["for"], told["keep_firing_for"], told["labels"], group=told["group"]
+    )
+
+
+def _changed_labels(rule: Rule, changes: Sequence[str]) -> dict[str, str]:
+    version = fingerprint({"now": "; ".join(changes), **rule.labels})
+    return {"alertname": RULE_CHANGED, "severity": "info", "rule": rule.name, "rule_group": rule.group,
+            "version": version}  # fmt: skip
+
+
 def changed_rules(before: Iterable[RuleGroup], after: Iterable[RuleGroup]) -> list[Pushed]:
     """Alerts about alerting rules whose expression or times are other ones now."""
     old = {rule.key: rule for group in before for rule in group.rules if rule.kind == "alert"}
@@ -99,13 +136,11 @@ def changed_rules(before: Iterable[RuleGroup], after: Iterable[RuleGroup]) -> li
         known = old.get(rule.key)
         changes = _differences(known, rule) if known is not None else []
         if changes:
-            labels = {"alertname": RULE_CHANGED, "severity": "info", "rule": rule.name, "rule_group": rule.group,
-                      "version": fingerprint({"now": "; ".join(changes), **rule.labels})}  # fmt: skip
             annotations = {
                 "summary": f"the alert {rule.name} was changed",
                 "description": f"{rule.name} ({rule.file}, line {rule.line}): " + "; ".join(changes) + ".",
             }
-            found.append(Pushed(labels, annotations, source="rules"))
+            found.append(Pushed(_changed_labels(rule, changes), annotations, source="rules"))
     return found
 
 

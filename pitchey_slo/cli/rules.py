@@ -8,9 +8,12 @@ from typing import Annotated, Any
 
 import typer
 
+from pitchey_slo.cli import review
+from pitchey_slo.cli.tune import tune
 from pitchey_slo.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, help="Alerting and recording rules.")
+review.register(app)
 
 
 @app.command()
@@ -80,3 +83,6 @@ def _read(settings: Settings) -> list[dict[str, Any]]:
     for problem in book.problems.values():
         typer.echo(problem, err=True)
     return prometheus_groups(Status(book.groups, Table()), Wanted())
+
+
+app.command("tune")(tune)

@@ -104,4 +104,4 @@ def to_lake(store: Store) -> None:
     try:
         store.flush()
     except Exception as error:  # noqa: BLE001  # the background tries again, and /api/health/ready tells the lag
-        log.warning("a correction is stored, but not in the lake yet: %s", error)
+        log.warning("what was written is stored, but not in the lake yet: %s", error)
