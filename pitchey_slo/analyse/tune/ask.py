@@ -57,28 +57,38 @@ def seconds(fors: Sequence[float | str] | None) -> list[float] | None:
 
 
 def find(groups: Sequence[RuleGroup], rule: Rule | str) -> tuple[RuleGroup, Rule]:
-    """An alerting rule by its key, its name, or `group/name` where several share the name. QueryError lists what there
-    is."""
+    """An alerting rule by its key or its name; where several share it by `group/name` or `name{label=value}`.
+
+    QueryError lists what there is."""
     if isinstance(rule, Rule):
         group = next((g for g in groups for r in g.rules if r.key == rule.key), RuleGroup("given", key=rule.group))
         return group, rule
     every = [(g, r) for g in groups for r in g.rules if r.kind == "alert"]
-    found = [(g, r) for g, r in every if rule in (r.key, r.name, f"{g.name}/{r.name}")]
-    if len(found) > 1:
-        narrower = [(g, r) for g, r in found if rule == r.key]
-        found = narrower or found
+    exact = [(g, r) for g, r in every if r.key == rule]
+    name, _, told = rule.partition("{")
+    pairs = [part.strip().partition("=") for part in told.rstrip("} ").split(",") if part.strip()]
+    found = exact or [
+        (g, r)
+        for g, r in every
+        if name in (r.name, f"{g.name}/{r.name}")
+        and all(r.labels.get(key.strip()) == value.strip(" \"'") for key, _, value in pairs)
+    ]
     if len(found) == 1:
         return found[0]
     if found:
-        listed = "\n".join(f"  {g.name}/{r.name}" + f"   {r.key}" * _twins(found, g, r) for g, r in found)
+        listed = "\n".join(f"  {_short(found, g, r)}" for g, r in found)
         raise QueryError(f"{len(found)} rules are called {rule!r}; say which:\n{listed}")
     names = [r.name for _, r in every]
-    hint = did_you_mean(rule, names) or "alerts: " + ", ".join(dict.fromkeys(names))
+    hint = did_you_mean(name, names) or "alerts: " + ", ".join(dict.fromkeys(names))
     raise QueryError(f"no alerting rule {rule!r}; {hint}")
 
 
-def _twins(found: Sequence[tuple[RuleGroup, Rule]], group: RuleGroup, rule: Rule) -> bool:
-    return sum((g.name, r.name) == (group.name, rule.name) for g, r in found) > 1
+def _short(found: Sequence[tuple[RuleGroup, Rule]], group: RuleGroup, rule: Rule) -> str:
+    """What names one rule among several."""
+    twins = [r for g, r in found if g.name == group.name]
+    keys = [k for k in rule.labels if any(t.labels.get(k) != rule.labels[k] for t in twins)]
+    labels = ", ".join(f"{k}={rule.labels[k]}" for k in keys)
+    return f"{group.name}/{rule.name}" + (f"{{{labels}}}" if labels else "")
 
 
 def ask(

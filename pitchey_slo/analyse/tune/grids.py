@@ -17,6 +17,8 @@ from pitchey_slo.analyse.tune.scores import Scored
 _AROUND: Final = (0.25, 0.5, 0.75, 0.9, 1.0, 1.1, 1.25, 1.5, 2.0, 3.0, 4.0)
 _SHARES: Final = (0.75, 0.9, 0.95, 0.975, 0.99, 0.995, 0.9975, 0.999, 0.9995, 0.9999)
 MOST: Final = 48
+#: Numbers laid between the lowest and the highest of them.
+_FILLED: Final = 16
 FORS: Final = (0.0, 30.0, 60.0, 120.0, 180.0, 300.0, 420.0, 600.0, 900.0, 1200.0, 1800.0, 3600.0)
 #: Values looked at for quantiles.
 _SAMPLE: Final = 400_000
@@ -43,10 +45,20 @@ def thresholds(found: Scored, incidents: Sequence[Incident]) -> Floats:
     numbers = [knob.number(sign * limit) for limit in limits]
     rounded = {readable(n) for n in numbers if math.isfinite(n) and _same_side(n, knob.current)}
     near = {readable(knob.current * part, 3) for part in _AROUND} | {knob.current}
+    rounded |= {readable(n) for n in _between(sorted(rounded))}
     if len(rounded | near) > MOST:
         kept = sorted(rounded)
         rounded = {kept[i] for i in np.linspace(0, len(kept) - 1, MOST - len(near)).round().astype(int)}
     return np.array(sorted(rounded | near))
+
+
+def _between(numbers: Sequence[float]) -> list[float]:
+    """Numbers that fill the gaps, in equal ratios where all are above zero."""
+    if len(numbers) < 2:
+        return []
+    low, high = numbers[0], numbers[-1]
+    found: list[float] = (np.geomspace if low > 0 else np.linspace)(low, high, _FILLED).tolist()
+    return found
 
 
 def _same_side(number: float, current: float) -> bool:
