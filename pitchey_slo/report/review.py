@@ -10,13 +10,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from pitchey_slo.plots.theme import count, day, percent, sli_digits
 from pitchey_slo.report import lead, told
 from pitchey_slo.report.told import Column, Html
 from pitchey_slo.report.words import ago, hours, lasted, milliseconds, moment, said
-from pitchey_slo.slo import Slo, SloReport
+from pitchey_slo.slo import LintReport, Slo, SloReport
+from pitchey_slo.slo.findings import Floats
+from pitchey_slo.slo.lint import ConditionLint
 from pitchey_slo.slo.model import MetricSource, Ratio
 
 if TYPE_CHECKING:
@@ -41,6 +44,7 @@ class Review:
     start: datetime
     end: datetime
     now: datetime
+    lint: tuple[LintReport, ...] = ()
 
     def summary(self) -> Html:
         """The week in a few plain sentences, written from the numbers."""
@@ -89,6 +93,38 @@ class Review:
             for each in r.corrections
         ]
         return told.table(columns, rows, empty="No time was taken out of any window.")
+
+    def alerts(self) -> Html:
+        """What the burn alerts of each objective are good for, and what the linter finds."""
+        columns = (
+            Column("objective"),
+            Column("alert", short=True, hint="how soon it pages, and over which windows"),
+            Column("bad above", number=True, hint="share of bad ones above which it holds"),
+            Column("takes", number=True, hint="bad ones, in the quietest and the busiest hour of the week"),
+            Column("total outage", number=True, hint="minutes until it fires when everything fails"),
+            Column("budget gone", number=True, hint="when it fires"),
+            Column("fired", number=True, hint="would have begun to, in the last four weeks"),
+        )
+        rows = [
+            (
+                told.two_lines(found.display_name, found.objective) if i == 0 else "",
+                told.two_lines(c.severity, c.windows),
+                percent(c.limit, 2),
+                _needed(c.needed),
+                _after(c),
+                percent(c.lost, 0),
+                "–" if c.fired is None else str(c.fired),
+            )
+            for found in self.lint
+            for i, c in enumerate(found.conditions)
+        ]
+        worst = [f for found in self.lint for f in found.findings if f.level != "info"]
+        findings = told.table(
+            (Column("SLO", short=True), Column("alert", short=True), Column("the linter says", wide=True)),
+            [(f.slo, f.windows or "all", told.two_lines(f.text, f.hint)) for f in worst],
+            empty="The linter finds nothing wrong with them.",
+        )
+        return told.table(columns, rows, empty="No burn alert is defined.") + findings
 
     @property
     def drawn(self) -> tuple[SloReport, ...]:
@@ -221,7 +257,21 @@ def review(wb: Workbench, *, service: str = "all", window: str = "", end: Moment
         start=start,
         end=last,
         now=datetime.now(UTC),
+        lint=wb.lint(*dict.fromkeys(r.slo for r in primary), end=last) if primary else (),
     )
+
+
+def _needed(values: Floats) -> str:
+    known = values[np.isfinite(values)]
+    if not len(known):
+        return "–"
+    low, high = (count(np.ceil(v)) for v in (known.min(), known.max()))
+    return low if low == high else f"{low} – {high}"
+
+
+def _after(condition: ConditionLint) -> str:
+    minutes = max(condition.detections, key=lambda d: d.error_ratio).minutes if condition.detections else None
+    return "never" if minutes is None else f"{minutes:.0f} min" if minutes >= 1 else f"{minutes * 60:.0f} s"
 
 
 def _rank(report: SloReport) -> tuple[bool, float, str]:
