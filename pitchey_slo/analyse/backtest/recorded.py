@@ -4,7 +4,9 @@ A name that a rule of the file records comes from that rule alone: what the stor
 rule was there at the time. Rules are evaluated in an order in which every reader comes after what it reads. Live, a
 rule sees what an earlier rule of its group recorded at the same evaluation; what another group (or a later rule)
 records it sees one evaluation later, unless that group runs earlier (`alert.schedule`). Here the same, by moving the
-samples that a reader sees late by the time it sees them late.
+samples that a reader sees late by the time it sees them late; so a range selector of such a reader may hold one sample
+more at its old end than live. That a series ended, rules of the same group learn one evaluation later, since its stale
+marker is stored with the results of the group.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from pitchey_slo.promql.lake_scan import joined
 from pitchey_slo.promql.plan import Query, plan
 from pitchey_slo.promql.scan import block_of, filter_labels, matching
 from pitchey_slo.promql.values import Grid
-from pitchey_slo.series import STALE, Labels, labels_of
+from pitchey_slo.series import STALE, Labels, is_stale, labels_of
 
 NAME: Final = "__name__"
 
@@ -129,12 +131,13 @@ def record_labels(rule: Rule, pairs: Labels) -> Labels:
 
 @dataclass(frozen=True)
 class Overlay:
-    """A scan over stored series and recorded ones, as the rules of one group (or one rule) see them: `late` says by how
-    many ms what a rule wrote is seen later."""
+    """A scan over stored series and recorded ones, as one rule sees them: `late` says by how many ms it sees later what
+    a rule wrote, `ends_late` the same for the ends of series."""
 
     scan: Scan
     recorded: Recorded
     late: Mapping[str, int] = field(default_factory=dict)
+    ends_late: Mapping[str, int] = field(default_factory=dict)
 
     def select(
         self, matchers: Sequence[Matcher], start_ms: int, end_ms: int, *, needs: Collection[str] | None = None
@@ -159,10 +162,11 @@ class Overlay:
         found: dict[Labels, tuple[Labels, Ints, Floats]] = {}
         for name in names:
             for key, kept in self.recorded.series.get(name, {}).items():
-                listed, late = list(kept), self.late.get(key, 0)
+                listed, late, end = list(kept), self.late.get(key, 0), self.ends_late.get(key, 0)
                 for i in filter_labels(matchers, listed):
                     ts = np.concatenate([part[0] for part in kept[listed[i]]]) + late
                     values = np.concatenate([part[1] for part in kept[listed[i]]])
+                    ts = ts + np.where(is_stale(values), end, 0)
                     rows = slice(np.searchsorted(ts, start_ms), np.searchsorted(ts, end_ms, "right"))
                     if rows.stop > rows.start:  # of two rules that write one series the first counts, as in the store
                         found.setdefault(listed[i], (listed[i], ts[rows], values[rows]))
@@ -184,7 +188,7 @@ def lateness(reader: Member, writers: Mapping[str, Member], delay: Mapping[str, 
     grid at which a group runs, by its key."""
     found = {}
     for key, writer in writers.items():
-        if writer.group.key == reader.group.key:
+        if of_same_group(reader, writer):
             late = 0 if writer.place < reader.place else 1
         else:
             ready = writer.group.query_offset + delay[writer.group.key]
@@ -193,3 +197,7 @@ def lateness(reader: Member, writers: Mapping[str, Member], delay: Mapping[str, 
         if late:
             found[key] = late
     return found
+
+
+def of_same_group(reader: Member, writer: Member) -> bool:
+    return writer.group.key == reader.group.key

@@ -26,7 +26,7 @@ from pitchey_slo.analyse.backtest.coverage import windows
 from pitchey_slo.analyse.backtest.episodes import Bools, Ints, Runs, episodes_of, joined, runs
 from pitchey_slo.analyse.backtest.model import Backtest, Firing, Provenance, RuleHistory, Span
 from pitchey_slo.analyse.backtest.reads import Key, Plan, SharedReads, key_of
-from pitchey_slo.analyse.backtest.recorded import Member, Overlay, Recorded, lateness, members, reach
+from pitchey_slo.analyse.backtest.recorded import Member, Overlay, Recorded, lateness, members, of_same_group, reach
 from pitchey_slo.errors import PitcheyError, QueryError
 from pitchey_slo.promql import Scan, parse, tree
 from pitchey_slo.promql import plan as planning
@@ -204,7 +204,8 @@ def _stretch(
         if member.reads:
             late = lateness(member, work.recorded.writers, work.delay)
             shared.steps = 1
-            mine = SharedReads(Overlay(shared, work.recorded, late))
+            ends = {key: 1 for key, w in work.recorded.writers.items() if of_same_group(member, w)}
+            mine = SharedReads(Overlay(shared, work.recorded, late, ends))
         offset = round(member.group.query_offset * 1000)
         for found in pieces(rule, mine, spans[rule.key], offset, member.group.limit, check):
             if rule.kind == "record":

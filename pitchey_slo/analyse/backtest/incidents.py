@@ -1,4 +1,4 @@
-"""Labelled incidents for a sweep: which of them count, when, and for which alerts."""
+"""Labelled incidents, as rules are judged by them."""
 
 from __future__ import annotations
 
@@ -7,11 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import numpy as np
-
-from pitchey_slo.analyse.tune.sweep import Wanted
 from pitchey_slo.errors import QueryError
-from pitchey_slo.series import Labels
 
 
 @dataclass(frozen=True)
@@ -82,23 +78,3 @@ def _time(value: Any) -> datetime | None:
 def within(incidents: Sequence[Incident], start: datetime, end: datetime) -> tuple[Incident, ...]:
     """Those that touch start <= t < end."""
     return tuple(i for i in incidents if i.started_at < end and (i.ended_at is None or i.ended_at >= start))
-
-
-def wanted(incidents: Sequence[Incident], alerts: Sequence[Labels], end: datetime, grace_seconds: float) -> Wanted:
-    """The incidents as arrays; a firing up to `grace_seconds` after the end still counts."""
-    starts = [_ms(i.started_at) for i in incidents]
-    ends = [
-        max(_ms(i.ended_at or end), s) + round(grace_seconds * 1000) for i, s in zip(incidents, starts, strict=True)
-    ]
-    plain = [dict(labels) for labels in alerts]
-    match = np.array([[i.concerns(labels) for labels in plain] for i in incidents], np.bool_)
-    return Wanted(
-        np.array(starts, np.int64),
-        np.array(ends, np.int64),
-        np.array(starts, np.int64),
-        match.reshape(len(incidents), len(alerts)),
-    )
-
-
-def _ms(moment: datetime) -> int:
-    return round(moment.timestamp() * 1000)
