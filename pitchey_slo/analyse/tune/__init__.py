@@ -13,8 +13,8 @@ a number (`x == 0`, `absent(x)`) is tuned by its `for` alone. Alerts that were l
 taken at their word.
 """
 
+from pitchey_slo.analyse.backtest.incidents import Incident, incidents_of
 from pitchey_slo.analyse.tune.changes import Change, Changes, compare
-from pitchey_slo.analyse.tune.incidents import Incident, incidents_of
 from pitchey_slo.analyse.tune.knob import Knob, knob_of
 from pitchey_slo.analyse.tune.model import Cost, Fold, Point, Tuning
 from pitchey_slo.analyse.tune.tuning import tune

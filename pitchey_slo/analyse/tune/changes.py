@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
+from pitchey_slo.analyse.backtest.incidents import Incident, incidents_of
 from pitchey_slo.analyse.backtest.model import Firing, RuleHistory
-from pitchey_slo.analyse.tune.incidents import Incident, incidents_of
+from pitchey_slo.analyse.backtest.score import GRACE, touches
 
 _FOREVER = datetime.max.replace(tzinfo=UTC)
 
@@ -104,7 +105,7 @@ def compare(
     proposed: RuleHistory | Iterable[Firing],
     incidents: Any = (),
     *,
-    grace_seconds: float = 300.0,
+    grace: timedelta = GRACE,
     before_pages: Any = None,
     after_pages: Any = None,
 ) -> Changes:
@@ -114,7 +115,6 @@ def compare(
     """
     before, after = _those_that_fired(current), _those_that_fired(proposed)
     known = incidents_of(incidents)
-    grace = timedelta(seconds=grace_seconds)
     found = sorted(
         (Change(_kind(old, new), old, new, _incident(old, new, known, grace)) for old, new in _pairs(before, after)),
         key=lambda c: _fired(c.after or c.before),
@@ -166,8 +166,7 @@ def _incident(old: Firing | None, new: Firing | None, known: Sequence[Incident],
 
 
 def _touches(firing: Firing, incident: Incident, grace: timedelta) -> bool:
-    over = _FOREVER if incident.ended_at is None else incident.ended_at + grace
-    return incident.concerns(firing.labels) and _fired(firing) <= over and _ended(firing) >= incident.started_at
+    return touches(firing, incident, _FOREVER, grace)
 
 
 def _labels(firing: Firing) -> tuple[tuple[str, str], ...]:

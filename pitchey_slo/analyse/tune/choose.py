@@ -7,7 +7,6 @@ the current rule cost in the same blocks, is the evidence. Where it is no better
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -106,17 +105,3 @@ def front(turns: Sequence[Turn]) -> list[Place]:
             _, _, _, _, w, i, j = least[len(least) // 2]
             kept.append((int(w), int(i), int(j)))
     return kept
-
-
-def wilson(hits: int, of: int, z: float = 1.96) -> tuple[float, float]:
-    """95 % interval of a share (Wilson 1927); (0, 1) when nothing was counted.
-
-    >>> tuple(round(x, 2) for x in wilson(3, 3))
-    (0.44, 1.0)
-    """
-    if not of:
-        return 0.0, 1.0
-    share, z2 = hits / of, z * z
-    middle, width = share + z2 / (2 * of), z * math.sqrt(share * (1 - share) / of + z2 / (4 * of * of))
-    low, high = (middle - width) / (1 + z2 / of), (middle + width) / (1 + z2 / of)
-    return max(0.0, low), min(1.0, high)

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from pitchey_slo.analyse.backtest.episodes import Floats
-from pitchey_slo.analyse.tune.incidents import Incident
+from pitchey_slo.analyse.backtest.incidents import Incident
 from pitchey_slo.analyse.tune.scores import Scored
 
 #: Of the current threshold, so that "a bit more" is always among them.

@@ -14,8 +14,8 @@ import numpy as np
 
 from pitchey_slo.alert.rules import Rule
 from pitchey_slo.analyse.backtest.episodes import Floats, Ints
+from pitchey_slo.analyse.backtest.incidents import Incident
 from pitchey_slo.analyse.backtest.model import Firing
-from pitchey_slo.analyse.tune.incidents import Incident
 from pitchey_slo.analyse.tune.knob import Knob, with_window
 from pitchey_slo.analyse.tune.sweep import Swept, episodes_at
 from pitchey_slo.series import Labels

@@ -11,31 +11,52 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import numpy as np
 
 from pitchey_slo.analyse.backtest.episodes import Episodes, Floats, Ints, Runs, episodes_of
+from pitchey_slo.analyse.backtest.incidents import Incident
 from pitchey_slo.analyse.tune.scores import Scored
+from pitchey_slo.series import Labels
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """Incidents as intervals of ms (`starts`, `ends`, with tolerance) and `concerns`: incidents by alerts, whether a
-    firing of that alert can be meant for that incident. `began` is when each really began."""
+    """Incidents as intervals of ms, grace included. The first `counted` are to be caught; the others, which began
+    before the time looked at, only explain firings. `concerns`: incidents by alerts, which can be meant for which."""
 
     starts: Ints
     ends: Ints
-    began: Ints
+    counted: int
     concerns: np.ndarray[tuple[int, int], np.dtype[np.bool_]]
+
+    @classmethod
+    def of(
+        cls,
+        counted: Sequence[Incident],
+        others: Sequence[Incident],
+        alerts: Sequence[Labels],
+        end_ms: int,
+        grace_ms: int,
+    ) -> Wanted:
+        """For alerts with these labels; what still lasts, lasts until `end_ms`."""
+        every = [*counted, *others]
+        starts = np.array([_ms(i.started_at) for i in every], np.int64)
+        ends = [end_ms if i.ended_at is None else _ms(i.ended_at) + grace_ms for i in every]
+        plain = [dict(labels) for labels in alerts]
+        match = np.array([[i.concerns(labels) for labels in plain] for i in every], np.bool_)
+        high = np.maximum(np.array(ends, np.int64), starts)
+        return cls(starts, high, len(counted), match.reshape(len(every), len(alerts)))
 
 
 @dataclass(frozen=True)
 class Swept:
     """Arrays over limits (in the order given), fors, and then incidents or folds.
 
-    late    seconds from the beginning of an incident to the first firing that touches it (0: it fired already), NaN:
-            missed
+    late    per counted incident: seconds from its beginning to the first firing that touches it (0: it fired already),
+            NaN: missed
     fired   firings that begin in a fold; `false` those that touch no incident
     idle    seconds fired outside all incidents
     runs    per limit, from which `firings` are made
@@ -63,7 +84,7 @@ def sweep(
     levels = _Levels(found, limits)
     count = len(folds) - 1
     shape = len(limits), len(fors)
-    late = np.full((*shape, len(wanted.starts)), np.nan, np.float32)
+    late = np.full((*shape, wanted.counted), np.nan, np.float32)
     fired, false = np.zeros((*shape, count), np.int64), np.zeros((*shape, count), np.int64)
     idle = np.zeros((*shape, count))
     judge = _Judge(found.times, wanted, folds, end_ms)
@@ -141,27 +162,28 @@ class _Judge:
         self.zero = min(lows) - 1
         self.span = max(highs) - self.zero + 2
         incident, alert = np.nonzero(wanted.concerns)
-        self.incident = incident
-        self.low = alert * self.span + wanted.starts[incident] - self.zero
-        self.high = alert * self.span + wanted.ends[incident] - self.zero
-        self.heads = np.flatnonzero(np.append(True, incident[1:] != incident[:-1])) if len(incident) else incident
-        self.begin, self.end = _merged(self.low, self.high)
+        low = alert * self.span + wanted.starts[incident] - self.zero
+        high = alert * self.span + wanted.ends[incident] - self.zero
+        self.begin, self.end = _merged(low, high)
+        count = int(np.searchsorted(incident, wanted.counted))
+        self.incident, self.low, self.high = incident[:count], low[:count], high[:count]
+        self.heads = np.flatnonzero(np.diff(self.incident, prepend=-1))
         self.total = np.append(0, np.cumsum(self.end - self.begin))
 
     def __call__(self, series: Ints, begin: Ints, end: Ints) -> tuple[Any, Any, Any, Any]:
         """(late per incident, fired, false and idle per fold) of firings that are sorted by alert and time."""
         fired, resolved = series * self.span + begin - self.zero, series * self.span + end - self.zero
-        late = np.full(len(self.wanted.starts), np.nan, np.float32)
+        late = np.full(self.wanted.counted, np.nan, np.float32)
         if len(self.incident):
-            first = np.searchsorted(resolved, self.low)
+            first = np.searchsorted(resolved, self.low, "right")
             there = np.minimum(first, len(fired) - 1)
-            hit = (first < len(fired)) & (fired[there] <= self.high)
+            hit = (first < len(fired)) & (fired[there] < self.high)
             at = np.where(hit, begin[there], np.iinfo(np.int64).max)
             best = np.minimum.reduceat(at, self.heads)
             which = self.incident[self.heads]
             ok = best < np.iinfo(np.int64).max
-            late[which[ok]] = np.maximum(0.0, (best[ok] - self.wanted.began[which[ok]]) / 1000)
-        touches = np.searchsorted(self.begin, resolved, "right") - np.searchsorted(self.end, fired) > 0
+            late[which[ok]] = np.maximum(0.0, (best[ok] - self.wanted.starts[which[ok]]) / 1000)
+        touches = np.searchsorted(self.begin, resolved) - np.searchsorted(self.end, fired, "right") > 0
         inside = self._inside(resolved) - self._inside(fired)
         fold = np.clip(np.searchsorted(self.folds, begin, "right") - 1, 0, len(self.folds) - 2)
         count = len(self.folds) - 1
@@ -191,6 +213,10 @@ def _merged(low: Ints, high: Ints) -> tuple[Ints, Ints]:
     new = np.append(True, low[1:] > high[:-1])
     heads = np.flatnonzero(new)
     return low[heads], high[np.append(heads[1:], len(low)) - 1]
+
+
+def _ms(moment: datetime) -> int:
+    return round(moment.timestamp() * 1000)
 
 
 def episodes_at(found: Swept, times: Ints, i: int, seconds: float, keep_seconds: float) -> Episodes:

@@ -14,12 +14,13 @@ import numpy as np
 
 from pitchey_slo.alert.rules import INTERVAL_SECONDS, QUERY_OFFSET_SECONDS, Rule
 from pitchey_slo.analyse.backtest.episodes import Floats
+from pitchey_slo.analyse.backtest.incidents import Incident, incidents_of
+from pitchey_slo.analyse.backtest.score import GRACE
 from pitchey_slo.analyse.tune import choose, grids, words
-from pitchey_slo.analyse.tune.incidents import Incident, incidents_of, wanted, within
 from pitchey_slo.analyse.tune.knob import Knob, window_of, with_window
 from pitchey_slo.analyse.tune.model import WEEK_SECONDS, Cost, Fold, Tuning, Turn, point_of
 from pitchey_slo.analyse.tune.scores import Scored, scored
-from pitchey_slo.analyse.tune.sweep import sweep
+from pitchey_slo.analyse.tune.sweep import Wanted, sweep
 from pitchey_slo.errors import QueryError
 from pitchey_slo.promql import Scan
 from pitchey_slo.promql.values import Grid
@@ -27,7 +28,7 @@ from pitchey_slo.promql.values import Grid
 #: (share that is done, what is being done)
 Progress = Callable[[float, str], None]
 #: A firing so long after the end of an incident is still meant for it: `for` and windows look back.
-GRACE_SECONDS: Final = 300.0
+GRACE_SECONDS: Final = GRACE.total_seconds()
 _PLAIN: Final = Cost()
 
 
@@ -49,7 +50,8 @@ def tune(
 ) -> Tuning:
     """Every (threshold, for, window) of one alerting rule over start <= t < end.
 
-    incidents   labelled ones: a frame of `wb.incidents()`, rows, or `Incident`; those that touch the time count
+    incidents   labelled ones: a frame of `wb.incidents()`, rows, or `Incident`; those that begin in the time count, all
+                of them explain firings
     thresholds  numbers for the comparison (for a burn rule the factor); from the data when left out
     fors        seconds; windows such as "5m" replace the one range that all selectors share
     cost        what a missed incident, a false firing, a minute and an hour of empty firing cost
@@ -64,7 +66,9 @@ def tune(
         raise QueryError(f"the tuning ends ({end}) before it starts ({start})")
     if rule.kind != "alert":
         raise QueryError(f"{rule.name} is a recording rule; only alerting rules have a threshold to tune")
-    known = within(incidents_of(incidents), start, end)
+    begun_before = [i for i in incidents_of(incidents) if i.started_at < end]
+    known = tuple(i for i in begun_before if start <= i.started_at)
+    others = [i for i in begun_before if i.started_at < start]
     texts = _expressions(rule, windows)
     holds = tuple(sorted({float(f) for f in fors} | {rule.for_seconds})) if fors else grids.fors(
         rule.for_seconds, interval_seconds
@@ -80,7 +84,8 @@ def tune(
         numbers = _numbers(found, thresholds, known)
         swept = sweep(
             found, found.limits(numbers), holds, rule.keep_firing_seconds,
-            wanted(known, found.labels, end, grace_seconds), _stamps(borders), _ms(end), share,
+            Wanted.of(known, others, found.labels, _ms(end), round(grace_seconds * 1000)),
+            _stamps(borders), _ms(end), share,
         )  # fmt: skip
         covered = float(found.covered.mean()) if len(found.covered) else None
         turns.append(Turn(window, numbers, found.times, tuple(found.labels), swept,

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from pitchey_slo.alert.state import span
-from pitchey_slo.analyse.tune.choose import Left, wilson
+from pitchey_slo.analyse.tune.choose import Left
 from pitchey_slo.analyse.tune.model import Point
+from pitchey_slo.slo.interval import wilson
 
 FEW = 5
 ENOUGH = 20
@@ -70,7 +71,7 @@ def reasons(
     told += _held(left, fold_name, changes, blocks)
     if not changes and best.place != current.place and best.cost < current.cost - 1e-9:
         told.append(f"In hindsight {setting(best)} would have been better ({result(best)}), but that did not hold up.")
-    low, high = wilson(chosen.caught, chosen.incidents)
+    low, high = wilson(chosen.recall, chosen.incidents)
     told.append(
         f"Of such incidents it catches between {low:.0%} and {high:.0%} (95 %). {_sure(sure, current.incidents)}"
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -12,6 +11,7 @@ import pytest
 
 from pitchey_slo.alert.rules import Rule, RuleGroup, parse_rules
 from pitchey_slo.analyse.backtest import Firing, backtest
+from pitchey_slo.analyse.backtest.score import score
 from pitchey_slo.analyse.tune import Incident, Tuning, tune
 from pitchey_slo.promql import MemoryScan
 
@@ -71,26 +71,18 @@ def group(text: str, extra: str = "") -> tuple[RuleGroup, Rule]:
     return found[0], found[0].rules[0]
 
 
-def judged(firings: list[Firing], known: Sequence[Incident], grace: timedelta) -> tuple[int, int, float, list[float]]:
-    """(fired, false, seconds outside incidents, seconds late per incident), counted second by second of thought."""
-    late = [math.nan] * len(known)
-    false, idle = 0, 0.0
-    for firing in sorted(firings, key=lambda f: f.fired_at or END):
-        begin, end = firing.fired_at, firing.resolved_at or END
-        assert begin is not None
-        hit, ticks = False, set(range(int(begin.timestamp()), int(end.timestamp())))
-        for k, incident in enumerate(known):
-            if not incident.concerns(firing.labels):
-                continue
-            over = (incident.ended_at or END) + grace
-            ticks -= set(range(int(incident.started_at.timestamp()), int(over.timestamp())))
-            if begin <= over and end >= incident.started_at:
-                hit = True
-                seconds = max(0.0, (begin - incident.started_at).total_seconds())
-                late[k] = seconds if math.isnan(late[k]) else min(late[k], seconds)
-        false += not hit
-        idle += len(ticks)
-    return len(firings), false, idle, late
+def idle(firings: list[Firing], grace: timedelta) -> float:
+    """Seconds fired outside incidents, second by second."""
+    found = 0
+    for firing in firings:
+        assert firing.fired_at is not None
+        ticks = set(range(int(firing.fired_at.timestamp()), int((firing.resolved_at or END).timestamp())))
+        for incident in INCIDENTS:
+            if incident.concerns(firing.labels):
+                over = END if incident.ended_at is None else incident.ended_at + grace
+                ticks -= set(range(int(incident.started_at.timestamp()), int(over.timestamp())))
+        found += len(ticks)
+    return found
 
 
 @pytest.mark.parametrize("name", RULES)
@@ -104,11 +96,18 @@ def test_each_pair_agrees_with_a_backtest_of_the_rule_written_so(name: str, extr
     chosen = [tuning.current, *(points[i] for i in draw.choice(len(points), 9))]
     for point in chosen:
         written = tuning.proposed(point)
-        found = backtest([replace(made, rules=(written,))], scan, START, END).rules[0].fired
-        fired, false, idle, late = judged(list(found), tuning.incidents, timedelta(seconds=60))
-        assert (point.fired, point.false) == (fired, false), (point, written.expr)
-        assert point.idle_seconds == pytest.approx(idle, abs=0.01 * max(1, fired))
-        assert tuning.late(point) == pytest.approx(late, nan_ok=True, abs=0.51)
+        history_ = backtest([replace(made, rules=(written,))], scan, START, END).rules[0]
+        found, grace = history_.fired, timedelta(seconds=60)
+        slow = score(history_, INCIDENTS, START, END, grace=grace)
+        assert (point.fired, point.false) == (len(found), len(slow.false_firings)), (point, written.expr)
+        assert (point.incidents, point.caught) == (slow.incidents, len(slow.caught)), (point, written.expr)
+        assert list(tuning.missed(point)) == list(slow.missed)
+        late = {c.incident.id: c.detect_seconds for c in slow.caught}
+        told = {i.id: s for i, s in zip(tuning.incidents, tuning.late(point), strict=True) if not math.isnan(s)}
+        assert told == pytest.approx(late, abs=0.01)
+        median = math.nan if slow.detect_seconds is None else slow.detect_seconds
+        assert point.detect_seconds == pytest.approx(median, nan_ok=True, abs=0.01)
+        assert point.idle_seconds == pytest.approx(idle(list(found), grace), abs=0.01 * max(1, len(found)))
         assert [(f.labels, f.fired_at, f.resolved_at) for f in tuning.firings(point)] == [
             (f.labels, f.fired_at, f.resolved_at) for f in found
         ]
