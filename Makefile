@@ -5,8 +5,9 @@ PYTHON ?= python3
 # where the demo puts its store and its reports
 export PITCHEY_HOME ?= data
 export PITCHEY_REPORTS ?= reports
-# make demo SERVE=0 ends after the report
+# make demo SERVE=0 ends after the report; else it sends so many requests per second as they happen
 SERVE ?= 1
+LIVE ?= 40
 DEMO_ARGS ?=
 
 .DEFAULT_GOAL := help
@@ -27,11 +28,11 @@ $(VENV)/.installed: pyproject.toml requirements.lock
 		|| $(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock -e .
 	@touch $@
 
-demo: setup ## simulate a Pitchey, run the SLO report, serve (SERVE=0: end after the report)
+demo: setup ## simulate a Pitchey, run the SLO report, serve, alert (SERVE=0: end after the report)
 	@if grep -Eqs '"done": ?true' "$(PITCHEY_HOME)/demo.json"; then echo "the demo is in $(PITCHEY_HOME) already; make clean removes it"; \
 	else $(BIN)/pitchey-slo demo $(DEMO_ARGS); fi
 	@$(BIN)/pitchey-slo report run slo
-	@if [ "$(SERVE)" != 0 ]; then exec $(BIN)/pitchey-slo serve; fi
+	@if [ "$(SERVE)" != 0 ]; then exec $(BIN)/pitchey-slo demo --live $(LIVE) --serve; fi
 
 serve: setup ## serve the API on this home
 	@$(BIN)/pitchey-slo serve

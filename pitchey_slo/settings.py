@@ -57,6 +57,11 @@ class Settings(BaseSettings):
     # ours
     home: Path = Field(Path("data"), alias="PITCHEY_HOME", description="folder of the store: hot file, lake, lock")
     config: Path = Field(Path("config"), alias="PITCHEY_CONFIG", description="folder with slos/, rules/, routes/, ...")
+    routes: Path | None = Field(
+        None,
+        alias="PITCHEY_ROUTES",
+        description="file that says who is told of alerts; PITCHEY_CONFIG/routes/routes.yml when unset",
+    )
     reports: Path = Field(Path("reports"), alias="PITCHEY_REPORTS", description="folder of report runs and their index")
     lake: str | None = Field(
         None, alias="PITCHEY_LAKE", description="folder or s3://bucket/prefix of the lake; PITCHEY_HOME/lake when unset"
@@ -131,6 +136,11 @@ class Settings(BaseSettings):
         return self.lake or str(self.home / "lake")
 
     @property
+    def routes_file(self) -> Path:
+        """Where the routes file is, if there is one."""
+        return self.routes or self.config / "routes" / "routes.yml"
+
+    @property
     def public_url(self) -> str:
         """Where links in messages begin, without a slash at the end."""
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
@@ -191,7 +201,8 @@ class Settings(BaseSettings):
                 key=field.alias if field else key,
                 hint=field.description if field else None,
             ) from None
-        found = {name: getattr(settings, name) for name in ("home", "config", "reports") if name not in given}
+        names = ("home", "config", "reports", "routes")
+        found = {name: path for name in names if name not in given and (path := getattr(settings, name)) is not None}
         moved = {name: root / path for name, path in found.items() if root != Path.cwd() and not path.is_absolute()}
         return settings.model_copy(update=moved)
 

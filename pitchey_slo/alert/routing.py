@@ -10,7 +10,6 @@ import hashlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -27,8 +26,6 @@ from pitchey_slo.store import Store
 
 log = logging.getLogger(__name__)
 
-ROUTES_FILE = Path("routes") / "routes.yml"
-
 
 class Routes:
     """`on_change` is called with the routes whenever other ones hold, for the outbox to build its channels; what it
@@ -36,7 +33,7 @@ class Routes:
 
     def __init__(self, settings: Settings, on_change: Callable[[RoutesConfig], None] = lambda _: None) -> None:
         self._settings = settings
-        self._path = settings.config / ROUTES_FILE
+        self._path = settings.routes_file
         self._on_change = on_change
         self._config: RoutesConfig | None = None
         self._digest: bytes | None = None

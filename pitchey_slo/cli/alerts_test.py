@@ -33,7 +33,7 @@ def test(
     known = []
     if silences and Path(settings.home).exists():
         with _query(home) as query:
-            known = [silence_from(row) for row in query("SELECT * FROM silences").to_pylist()]
+            known = [silence_from(row) for row in query("SELECT * FROM silences", []).to_pylist()]
     trace = route_of(config, {"alertname": "Test"} | given, _moment(at), known, hours=hours)
     if as_json:
         _json(trace.as_dict() | {"notices": list(config.notices)})
@@ -45,8 +45,8 @@ def test(
 
 
 def _routes(settings: Settings) -> Path:
-    own = settings.config / "routes" / "routes.yml"
-    return own if own.exists() else shipped("config") / "routes" / "routes.yml"
+    own = settings.routes_file
+    return own if own.exists() or settings.routes is not None else shipped("config") / "routes" / "routes.yml"
 
 
 def _moment(text: str | None) -> datetime:

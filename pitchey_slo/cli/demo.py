@@ -17,12 +17,9 @@ from pitchey_slo.names import FUTURE_SECONDS
 from pitchey_slo.settings import Settings
 
 if TYPE_CHECKING:
-    import pyarrow as pa
     from rich.console import Console
 
 MARK = "demo.json"
-#: Live traffic is sent this often, in seconds.
-PAUSE = 0.5
 
 
 @dataclass(frozen=True)
@@ -69,6 +66,10 @@ def demo(
         float | None, typer.Option(help="instead of history, send so many requests per second as they happen")
     ] = None,
     seconds: Annotated[float | None, typer.Option(help="with --live: stop after so long")] = None,
+    serve: Annotated[
+        bool, typer.Option("--serve", help="with --live: run a server too; whom its alerts tell is shown here")
+    ] = False,
+    calm: Annotated[bool, typer.Option("--calm", help="with --live: no incidents")] = False,
     json: Annotated[bool, typer.Option("--json", help="print one JSON object")] = False,
 ) -> None:
     """Fill a home with a simulated month of Pitchey, incidents labelled; or send live traffic with --live."""
@@ -77,7 +78,9 @@ def demo(
     settings = Settings.load(home=home)
     console = Console(stderr=json)
     if live is not None:
-        told = _live(settings, console, rate=live, seed=seed, seconds=seconds)
+        from pitchey_slo.cli.demo_live import send_live
+
+        told = send_live(settings, console, rate=live, seed=seed, seconds=seconds, calm=calm, serve=serve)
     else:
         asked = History(seed, days, requests, _end(end).isoformat())
         told = _history(settings, console, choose(asked, History.of(settings.home), given=end is not None, again=again))
@@ -195,8 +198,8 @@ def _tell(
     for command, why in (
         ("slo report", "what is left of each error budget"),
         ("report run 30_slo_report", "the same as a page to open a meeting with"),
-        ("serve", "the API on this data"),
-        ("demo --live 200", "in another shell: 200 requests per second on top"),
+        ("demo --live 40 --serve", "the API on this data, live traffic, and incidents that alert"),
+        ("serve", "the API alone"),
     ):
         console.print(f"  {f'pitchey-slo {command}{option}':<58} {why}", highlight=False, soft_wrap=True)
 
@@ -204,33 +207,3 @@ def _tell(
 def _option(settings: Settings) -> str:
     home = settings.home
     return "" if home == Settings.model_fields["home"].default else f" --home {home}"
-
-
-def _live(settings: Settings, console: Console, *, rate: float, seed: int, seconds: float | None) -> dict[str, Any]:
-    """Send until `seconds` are over or Ctrl-C; what was sent is stored either way."""
-    from pitchey_slo.demo import live
-    from pitchey_slo.door import open_door
-
-    def clock() -> datetime:
-        return datetime.now(UTC)
-
-    sent: Counter[str] = Counter()
-    batches = live(seed=seed, rate=rate, start=clock(), clock=clock)
-    until = time.monotonic() + (seconds if seconds is not None else float("inf"))
-    with open_door(settings) as door, console.status("sending") as status:
-        try:
-            while (left := until - time.monotonic()) > 0:
-                time.sleep(min(PAUSE, left))
-                _send(door, next(batches), sent)
-                status.update(f"{sent['requests']:,} requests sent; Ctrl-C stops")
-        except KeyboardInterrupt:
-            pass
-    console.print(f"{sent['requests']:,} requests and {sent['business_events']:,} business events sent")
-    return {"home": str(settings.home), "rows": dict(sent)}
-
-
-def _send(door: Any, batch: dict[str, pa.Table], sent: Counter[str]) -> None:
-    for name, rows in batch.items():
-        if len(rows):
-            door.append(name, rows)
-            sent[name] += len(rows)

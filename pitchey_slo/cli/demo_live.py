@@ -1,0 +1,207 @@
+"""`pitchey-slo demo --live`: traffic as it happens, with incidents; --serve: and a server whose alerts come here."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pitchey_slo.client import ServerInfo, find_server
+from pitchey_slo.errors import StoreUnavailable
+from pitchey_slo.settings import Settings
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from rich.console import Console
+
+    from pitchey_slo.demo.collector import Arrived
+
+#: Seconds between deliveries.
+PAUSE = 0.5
+#: Seconds the server may take to start, and to stop.
+PATIENCE = 90.0
+SERVER_LOG = "demo-server.log"
+_COLOURS = {"critical": "red", "warning": "yellow", "resolved": "green"}
+
+
+def send_live(
+    settings: Settings,
+    console: Console,
+    *,
+    rate: float,
+    seed: int,
+    seconds: float | None,
+    calm: bool = False,
+    serve: bool = False,
+    first: float | None = None,
+) -> dict[str, Any]:
+    """Send until `seconds` are over or Ctrl-C; what was sent is stored either way. `first` is when the first incident
+    begins."""
+    from pitchey_slo.demo import upcoming
+    from pitchey_slo.demo.trouble import FIRST
+
+    start = datetime.now(UTC)
+    troubles = () if calm else upcoming(seed, start, FIRST if first is None else first)
+    if not serve:
+        return _send(settings, console, rate, seed, seconds, start, troubles)
+    with serving(settings, console) as told:
+        found = _send(settings, console, rate, seed, seconds, start, troubles)
+        _closing(console, settings)
+        return found | {"told": [_plain(m) for m in told]}
+
+
+@contextmanager
+def serving(settings: Settings, console: Console) -> Iterator[list[Arrived]]:
+    """A server on this home whose alerts arrive here; gives what arrived. A server that runs already is left alone."""
+    from pitchey_slo.demo import Collector
+
+    running = find_server(settings.home)
+    if running is not None:
+        console.print(f"a server runs on {running.url}: its own routes say who is told", soft_wrap=True)
+        yield []
+        return
+    # whoever stops us by SIGTERM must not leave the server behind
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with (
+        Collector(lambda message: console.print(*_words(message), sep="\n", soft_wrap=True)) as collector,
+        _server(settings, collector.url) as info,
+    ):
+        _opening(console, info, collector.url)
+        yield collector.messages
+
+
+@contextmanager
+def _server(settings: Settings, collector: str) -> Iterator[ServerInfo]:
+    from pitchey_slo import demo
+
+    routes = Path(demo.__file__).with_name("alert_routes.yml")
+    env = {**os.environ, "PITCHEY_ROUTES": str(routes), "PITCHEY_DEMO_COLLECTOR": collector}
+    env |= {"PITCHEY_HOME": str(settings.home.resolve()), "PITCHEY_CONFIG": str(settings.config.resolve())}
+    env |= {"PITCHEY_HOST": settings.host, "PITCHEY_PORT": str(settings.port)}
+    settings.home.mkdir(parents=True, exist_ok=True)
+    path = settings.home / SERVER_LOG
+    with path.open("wb") as log:
+        # a session of its own: Ctrl-C ends the traffic first, and then the server is asked to stop
+        process = subprocess.Popen(
+            [sys.executable, "-m", "pitchey_slo", "serve"], stdout=log, stderr=log, env=env, start_new_session=True
+        )
+    try:
+        yield _ready(process, settings.home, path)
+    finally:
+        process.terminate()
+        try:
+            process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _ready(process: subprocess.Popen[bytes], home: Path, log: Path) -> ServerInfo:
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline and process.poll() is None:
+        info = find_server(home)
+        if info is not None and info.pid == process.pid:
+            return info
+        time.sleep(0.05)
+    last = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-3:]
+    raise StoreUnavailable(f"the server did not start; {log} says: " + " ".join(last))
+
+
+def _send(
+    settings: Settings,
+    console: Console,
+    rate: float,
+    seed: int,
+    seconds: float | None,
+    start: datetime,
+    troubles: Iterable[Any],
+) -> dict[str, Any]:
+    from pitchey_slo.demo import live
+    from pitchey_slo.door import open_door
+
+    def clock() -> datetime:
+        return datetime.now(UTC)
+
+    sent: Counter[str] = Counter()
+    batches = live(seed=seed, rate=rate, start=start, clock=clock, troubles=troubles)
+    until = time.monotonic() + (seconds if seconds is not None else float("inf"))
+    with open_door(settings) as door, console.status("sending") as status:
+        try:
+            while (left := until - time.monotonic()) > 0:
+                time.sleep(min(PAUSE, left))
+                _deliver(door.append, next(batches), sent, console)
+                status.update(f"{sent['requests']:,} requests sent; Ctrl-C stops")
+        except KeyboardInterrupt:
+            pass
+    console.print(f"{sent['requests']:,} requests and {sent['business_events']:,} business events sent")
+    return {"home": str(settings.home), "rows": dict(sent)}
+
+
+def _deliver(
+    append: Callable[[str, pa.Table], Any], batch: dict[str, pa.Table], sent: Counter[str], console: Console
+) -> None:
+    for name, rows in batch.items():
+        if len(rows):
+            append(name, rows)
+            sent[name] += len(rows)
+    for row in batch["incidents"].to_pylist() if "incidents" in batch else ():
+        at, what = (row["ended_at"], "is over") if row["ended_at"] else (row["started_at"], "begins")
+        where = f" at {row['location']}" if row["location"] else ""
+        console.print(f"{at:%H:%M:%S}  the incident {what}: {row['title']} ({row['kind']}{where})", style="bold")
+
+
+def _words(message: Arrived) -> list[Any]:
+    """A message as the console shows it."""
+    from rich.text import Text
+
+    head = Text(f"{message.at:%H:%M:%S}  ")
+    head.append(f"{message.to:<20}", style="cyan").append(message.title, style=_COLOURS.get(message.mood, ""))
+    return [head, *(Text(" " * 30 + line, style="dim") for line in message.lines[:3])]
+
+
+def _plain(message: Arrived) -> dict[str, Any]:
+    return {
+        "at": message.at.isoformat(),
+        "to": message.to,
+        "action": message.action,
+        "title": message.title,
+        "alerts": list(message.alerts),
+    }
+
+
+def _opening(console: Console, info: ServerInfo, collector: str) -> None:
+    lines = (
+        f"serving on {info.url}; who is told of alerts arrives here and on {collector}",
+        "In about 20 s an incident begins; rules and SLOs are those of config/. Soon burn alerts fire, two minutes later",
+        "HighErrorRate; what belongs to one service is one message. The on-call is told first, a minute later the",
+        "second, another minute later the head, since nobody takes it on (see below). Some minutes after the incident",
+        "is over they hear that it is resolved. Then another one begins, and so on.",
+    )
+    for line in lines:
+        console.print(line, soft_wrap=True, highlight=False)
+    console.print("In another shell, meanwhile:", highlight=False)
+    _look(console, "")
+
+
+def _closing(console: Console, settings: Settings) -> None:
+    default = settings.home == Settings.model_fields["home"].default
+    console.print("What to look at now, also without a server:", highlight=False)
+    _look(console, "" if default else f" --home {settings.home}")
+
+
+def _look(console: Console, option: str) -> None:
+    for command, why in (
+        ("alerts list --all", "what fired, and what fires"),
+        ("alerts why ID", "who was told of it, when and why (the beginning of an ID is enough)"),
+        ("alerts ack ID", "take it on: nobody else is told (while the server runs)"),
+        ("rules list", "every rule, its state and its last value (while the server runs)"),
+    ):
+        console.print(f"  {f'pitchey-slo {command}{option}':<44} {why}", highlight=False, soft_wrap=True)
