@@ -180,7 +180,7 @@ def _plain(message: Arrived) -> dict[str, Any]:
 def _opening(console: Console, info: ServerInfo, collector: str) -> None:
     lines = (
         f"serving on {info.url}; who is told of alerts arrives here and on {collector}",
-        "In about 20 s an incident begins; rules and SLOs are those of config/. Soon burn alerts fire, two minutes later",
+        "In about 20 s an incident begins; rules and SLOs are those of config/. Soon burn alerts fire, in two minutes",
         "HighErrorRate; what belongs to one service is one message. The on-call is told first, a minute later the",
         "second, another minute later the head, since nobody takes it on (see below). Some minutes after the incident",
         "is over they hear that it is resolved. Then another one begins, and so on.",
