@@ -76,6 +76,9 @@ def ingest(
         typer.Option(help="access, jsonl, csv, parquet, openmetrics; found by looking inside when not given"),
     ] = None,
     table: Annotated[str, typer.Option(help="table the rows go to: " + ", ".join(TABLES))] = "requests",
+    metrics: Annotated[
+        Path | None, typer.Option(help="YAML file that says what the columns of a CSV of metrics mean (docs/ingest.md)")
+    ] = None,
     source: Annotated[str | None, typer.Option(help="name of the rows' source; file:<path> when not given")] = None,
     home: Annotated[Path | None, typer.Option(help="folder of the store (PITCHEY_HOME)")] = None,
     json: Annotated[bool, typer.Option("--json", help="print a summary for machines")] = False,
@@ -84,18 +87,22 @@ def ingest(
 
     Exit code 0 also when lines were refused, 1 when nothing could be read at all.
     """
-    from pitchey_slo.cli.ingest_samples import is_samples, load_samples
+    from pitchey_slo.cli.ingest_samples import is_samples, load_samples, load_wide
+    from pitchey_slo.collect.wide_csv import read_mapping
     from pitchey_slo.door import open_door  # here, since it brings the database
 
     if table not in TABLES:
         raise CollectError(f"no table {table!r}; {did_you_mean(table, TABLES) or 'tables: ' + ', '.join(TABLES)}")
     settings = Settings.load(home=home)
     known = TABLES[table]
+    mapping = read_mapping(metrics) if metrics else None
     done: list[Summary] = []
     with open_door(settings) as door, _progress(quiet=json) as bar:
         for path in files:
             task = bar.add_task(path.name, total=None, speed="")
-            if is_samples(path, format):
+            if mapping is not None:
+                done.append(load_wide(path, mapping, door, bar, task))
+            elif is_samples(path, format):
                 done.append(load_samples(path, door, bar, task))
             else:
                 done.append(_one(path, known, format, source, settings.home, door, bar, task))

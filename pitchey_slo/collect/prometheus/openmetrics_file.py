@@ -32,7 +32,7 @@ def read_openmetrics(path: Path, *, piece: int = PIECE) -> Iterator[SampleBatch]
     parser, first = TextParser(), 1
     ended = False
     try:
-        with _open(path) as stream:
+        with open_plain(path) as stream:
             for text in _pieces(stream, piece):
                 if ended:
                     raise CollectError(f"line {first}: nothing may follow # EOF")
@@ -61,7 +61,8 @@ def read_openmetrics(path: Path, *, piece: int = PIECE) -> Iterator[SampleBatch]
         raise CollectError(f"{path}: cannot be read: {error}") from None
 
 
-def _open(path: Path) -> IO[bytes]:
+def open_plain(path: Path) -> IO[bytes]:
+    """The bytes of a plain, gzip or zstd file, told apart by content."""
     with path.open("rb") as file:
         head = file.read(4)
     if head[:2] == b"\x1f\x8b":
