@@ -1,8 +1,12 @@
-"""`pitchey-slo rules review`, `decide`, `apply`, `revert`, `decisions`: look at alert rules, and make something of it."""
+"""`pitchey-slo rules review`, `decide`, `apply`, `revert`, `decisions`: look at the alert rules, and change them."""
 
 from __future__ import annotations
 
+import contextlib
 import os
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,8 +23,31 @@ Decision = Annotated[str, typer.Argument(metavar="ID", help="As `rules decisions
 
 def register(app: typer.Typer) -> None:
     """Add the commands to `pitchey-slo rules`."""
-    for command in (decide, apply, revert, decisions):
+    for command in (review, decide, apply, revert, decisions):
         app.command()(command)
+
+
+def review(
+    last: Annotated[str, typer.Option(help="How far back, such as 28d.")] = "28d",
+    end: Annotated[str | None, typer.Option(help="Up to this time (ISO 8601); the newest data when not given.")] = None,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Look at all alert rules: which are noisy, what nobody was told of, what to change. `report run threshold_review`
+    is the same as a page."""
+    from pitchey_slo.workbench import connect, step_ms
+
+    wb = connect(home)
+    _, until = wb.span(None, end)
+    with _bar(as_json) as progress:
+        found = wb.review(until - timedelta(milliseconds=step_ms(last)), until, progress=progress)
+    if as_json:
+        _json(found.as_dict())
+        return
+    from pitchey_slo.cli.console import show
+    from pitchey_slo.report.threshold_review import told
+
+    show(*told(found))
 
 
 def decide(
@@ -128,6 +155,22 @@ def _state(row: dict[str, Any]) -> str:
     if row["state"] == "reverted":
         return f"taken back by {row['reverted_by']}, {row['reverted_at']:%Y-%m-%d}"
     return "rejected" if row["kind"] == "reject" else "decided, not applied"
+
+
+@contextlib.contextmanager
+def _bar(quiet: bool) -> Iterator[Callable[[float, str], None]]:
+    """Tells what is being looked at, once that takes longer than two seconds."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    begun = time.monotonic()
+    with Progress(console=Console(stderr=True), transient=True, disable=quiet) as bar:
+        task = bar.add_task("", total=1.0, visible=False)
+
+        def tell(share: float, name: str) -> None:
+            bar.update(task, completed=share, description=name, visible=time.monotonic() - begun > 2)
+
+        yield tell
 
 
 def _me(by: str) -> str:
