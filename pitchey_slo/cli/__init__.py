@@ -16,7 +16,14 @@ import typer
 from pitchey_slo.errors import PitcheyError
 
 #: group -> module with an `app` (sub-commands); command -> (module, function). Imported only when used.
-GROUPS = {"alerts": "alerts", "slo": "slo", "report": "report", "token": "token", "rules": "rules"}
+GROUPS = {
+    "alerts": "alerts",
+    "slo": "slo",
+    "report": "report",
+    "token": "token",
+    "rules": "rules",
+    "incidents": "incidents",
+}
 COMMANDS = {
     "init": ("init", "init"),
     "demo": ("demo", "demo"),

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from pitchey_slo.cli import review
+from pitchey_slo.cli.backtest import backtest
 from pitchey_slo.cli.tune import tune
 from pitchey_slo.settings import Settings
 
@@ -86,3 +87,4 @@ def _read(settings: Settings) -> list[dict[str, Any]]:
 
 
 app.command("tune")(tune)
+app.command("backtest")(backtest)

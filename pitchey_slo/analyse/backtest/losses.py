@@ -19,7 +19,8 @@ from pitchey_slo.promql import Result, Scan, evaluate
 if TYPE_CHECKING:
     from pitchey_slo.slo.model import Slo
 
-_STEP_MS: Final = 60_000
+_STEP_MS: Final = 15_000
+_LONG_STEP_MS: Final = 60_000
 _DEFAULT: Final = timedelta(days=28)
 _ERRORS: Final = "sum(pitchey_http_errors_total)"
 
@@ -35,7 +36,7 @@ class Losses:
         self._early = _ms(start - longest)
         self._last = _ms(end)
         self._bad = self._ask(scan, f"sum by (slo, objective) ({SLO_BAD})", self._first)
-        self._valid = self._ask(scan, f"sum by (slo, objective) ({SLO_VALID})", self._early)
+        self._valid = self._ask(scan, f"sum by (slo, objective) ({SLO_VALID})", self._early, _LONG_STEP_MS)
         self._target = self._ask(scan, f"max by (slo, objective) ({SLO_TARGET})", self._last - 3_600_000)
         self._errors = self._ask(scan, _ERRORS, self._first)
 
@@ -56,15 +57,15 @@ class Losses:
             return bad, None
         return bad, bad / (valid * (1 - target))
 
-    def _ask(self, scan: Scan, expr: str, start_ms: int) -> Result | None:
+    def _ask(self, scan: Scan, expr: str, start_ms: int, step_ms: int = _STEP_MS) -> Result | None:
         try:
-            return evaluate(expr, scan, start_ms, max(start_ms, self._last), _STEP_MS)
+            return evaluate(expr, scan, start_ms, max(start_ms, self._last), step_ms)
         except QueryError:
             return None
 
 
 def _window(slo: Slo) -> timedelta:
-    from pitchey_slo.slo.burn import period_minutes
+    from pitchey_slo.slo.alerts.burn import period_minutes
 
     return timedelta(minutes=period_minutes(slo.windows[0])) if slo.windows else _DEFAULT
 

@@ -151,7 +151,8 @@ def through_routing(
         firings = backtest
     if start is None or end is None:
         raise ValueError("start and end are needed beside firings")
-    alerts = [alert_of(f, acked_after, annotations or {}) for f in firings if f.fired_at is not None]
+    words: Mapping[str, str] = annotations or {}
+    alerts = [alert_of(f, acked_after, words) for f in firings if f.fired_at is not None]
     found = replay(routes, alerts, silences, start, end)
     resolved = len({(n.created_at, n.receiver, n.group_key) for n in found.notifications if n.action == "resolved"})
     names = {a.id: a.name for a in alerts}
@@ -163,9 +164,7 @@ def through_routing(
     return Pages(start, end, zone, _pages(found.notifications, people or {}, zone), resolved, waited)
 
 
-def alert_of(
-    firing: Firing, acked_after: timedelta | None = None, annotations: Mapping[str, str] | None = None
-) -> Alert:
+def alert_of(firing: Firing, acked_after: timedelta | None, annotations: Mapping[str, str]) -> Alert:
     """The alert as dispatch takes it, with its whole life."""
     fired = firing.fired_at or firing.pending_at
     acked = fired + acked_after if acked_after is not None else None

@@ -19,6 +19,7 @@ from pitchey_slo.errors import QueryError
 from pitchey_slo.names import TICK_SECONDS
 from pitchey_slo.promql import Matcher, Scan, SeriesBlock
 from pitchey_slo.promql.derived_metrics import METRICS
+from pitchey_slo.slo.series import NAMES as SLO_SERIES
 
 TICK_MS: Final = TICK_SECONDS * 1000
 #: Samples that one read may return, and numbers (series by steps) that one evaluation may make of a selector.
@@ -27,6 +28,8 @@ CELLS: Final = 25_000_000
 #: A read longer than this is estimated before it is made.
 SHORT_MS: Final = 26 * 3_600_000
 _PROBE_MS: Final = 5 * 60_000
+#: Series that are counted from events, and say themselves when they are too many.
+_COMPUTED: Final = frozenset({*METRICS, *SLO_SERIES})
 
 Key = tuple[Any, ...]
 #: selector -> (start, end) in ms, and how many rules want it
@@ -102,7 +105,7 @@ class SharedReads:
     def _check(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> None:
         """Refuse a read that would be too much, before it is made."""
         length = end_ms - start_ms
-        if length <= SHORT_MS or any(m.name == "__name__" and m.op == "=" and m.value in METRICS for m in matchers):
+        if length <= SHORT_MS or any(m.name == "__name__" and m.op == "=" and m.value in _COMPUTED for m in matchers):
             return
         middle = start_ms + length // 2
         for at in (middle, end_ms):

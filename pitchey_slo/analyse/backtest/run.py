@@ -80,7 +80,7 @@ def backtest(
 
 def burn_groups(slos: Sequence[Slo]) -> tuple[RuleGroup, ...]:
     """The burn alerts of these SLOs; those that cannot be said in PromQL have none."""
-    from pitchey_slo.slo import burn_rules
+    from pitchey_slo.slo.alerts import burn_rules
 
     found = []
     for slo in slos:
