@@ -49,24 +49,18 @@ def list_(
         _json({"alerts": found})
         return
     from rich.console import Console
-    from rich.table import Column, Table
 
-    table = Table(
-        Column("id", no_wrap=True, min_width=8), "state", "severity", "alert", "since", "summary",
-        box=None, padding=(0, 2, 0, 0),
-    )  # fmt: skip
+    out, now = Console(highlight=False, soft_wrap=True), datetime.now(UTC)
     for alert in found:
-        acked = f" (taken on by {alert['acked_by']})" if alert["acked_by"] else ""
-        quiet = " (not told)" if alert.get("silenced_by") or alert.get("inhibited_by") or alert.get("muted_by") else ""
-        table.add_row(
-            alert["id"][:8],
-            alert["state"] + quiet,
-            alert["severity"],
-            alert["name"],
-            alert["active_at"][:16].replace("T", " "),
-            str(alert["annotations"].get("summary", "")) + acked,
-        )
-    Console().print(table if found else "nothing is pending or firing")
+        acked = f"  taken on by {alert['acked_by']}" if alert["acked_by"] else ""
+        quiet = "  not told" if alert.get("silenced_by") or alert.get("inhibited_by") or alert.get("muted_by") else ""
+        since = _since(alert["active_at"], now)
+        head = f"{alert['id'][:8]}  {alert['state']:<8}  {alert['severity']:<8}  {since:<12}  {alert['name']}"
+        out.print(head + quiet + acked, markup=False)
+        if summary := str(alert["annotations"].get("summary", "")):
+            out.print(f"          {summary}", markup=False, style="dim")
+    if not found:
+        out.print("nothing is pending or firing")
 
 
 @app.command()
@@ -214,6 +208,12 @@ def _listed(home: Path | None, state: str, severity: str, limit: int) -> list[di
             [severity or None],
         ).to_pylist()
     return [alert_dict(alert_from(row)) for row in rows]
+
+
+def _since(at: str, now: datetime) -> str:
+    """The time in UTC, with the day when it is not today's."""
+    then = datetime.fromisoformat(at).astimezone(UTC)
+    return f"{then:%H:%M}" if then.date() == now.date() else f"{then:%d %b %H:%M}"
 
 
 def _said(home: Path | None, alert: str, verb: str, comment: str, by: str) -> dict[str, Any]:

@@ -74,7 +74,7 @@ def serving(settings: Settings, console: Console) -> Iterator[list[Arrived]]:
         Collector(lambda message: console.print(*_words(message), sep="\n", soft_wrap=True)) as collector,
         _server(settings, collector.url) as info,
     ):
-        _opening(console, info, collector.url)
+        _opening(console, info, collector.url, _option(settings))
         yield collector.messages
 
 
@@ -177,24 +177,27 @@ def _plain(message: Arrived) -> dict[str, Any]:
     }
 
 
-def _opening(console: Console, info: ServerInfo, collector: str) -> None:
+def _opening(console: Console, info: ServerInfo, collector: str, option: str) -> None:
     lines = (
         f"serving on {info.url}; who is told of alerts arrives here and on {collector}",
         "In about 20 s an incident begins; rules and SLOs are those of config/. Soon burn alerts fire, in two minutes",
-        "HighErrorRate; what belongs to one service is one message. The on-call is told first, a minute later the",
+        "HighErrorRate; those of one name and service are one message. The on-call is told first, a minute later the",
         "second, another minute later the head, since nobody takes it on (see below). Some minutes after the incident",
-        "is over they hear that it is resolved. Then another one begins, and so on.",
+        "is over they hear that HighErrorRate is resolved; burn alerts last longer, as their windows do.",
     )
     for line in lines:
         console.print(line, soft_wrap=True, highlight=False)
     console.print("In another shell, meanwhile:", highlight=False)
-    _look(console, "")
+    _look(console, option)
 
 
 def _closing(console: Console, settings: Settings) -> None:
-    default = settings.home == Settings.model_fields["home"].default
     console.print("What to look at now, also without a server:", highlight=False)
-    _look(console, "" if default else f" --home {settings.home}")
+    _look(console, _option(settings))
+
+
+def _option(settings: Settings) -> str:
+    return "" if settings.home == Settings.model_fields["home"].default else f" --home {settings.home}"
 
 
 def _look(console: Console, option: str) -> None:

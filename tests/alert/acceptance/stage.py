@@ -85,7 +85,7 @@ class Stage:
 
     def start(self) -> None:
         env = {k: v for k, v in os.environ.items() if not k.startswith(("PITCHEY_", "SLACK_", "SMTP_", "ALERT_"))}
-        env |= {"PITCHEY_CONFIG": str(self.config), "PITCHEY_FLUSH_SECONDS": "2"}
+        env |= {"PITCHEY_CONFIG": str(self.config), "PITCHEY_FLUSH_SECONDS": "2", "PITCHEY_INVESTIGATE": ""}
         command = [PROGRAM, "serve", "--port", "0", "--home", str(self.home)]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, env=env, cwd=self.folder)
