@@ -319,6 +319,6 @@ def main() -> int:
 
 if __name__ == "__main__":
     CHILDREN.set_forkserver_preload(
-        ["pitchey_slo.web", "pitchey_slo.web.serve", "pandas", "pitchey_slo.slo.burn_rules"]
+        ["pitchey_slo.web", "pitchey_slo.web.serve", "pandas", "pitchey_slo.slo.alerts.burn_rules"]
     )
     sys.exit(main())

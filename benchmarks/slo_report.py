@@ -91,7 +91,7 @@ def once(way: str, home: Path) -> dict[str, Any]:
     began, cpu = time.perf_counter(), time.process_time()
     from pitchey_slo.settings import Settings
     from pitchey_slo.slo import evaluate
-    from pitchey_slo.slo.openslo import parse
+    from pitchey_slo.slo.spec.openslo import parse
     from pitchey_slo.workbench import connect
 
     reader = connect(settings=Settings.load(env_file=None, home=home)).reader

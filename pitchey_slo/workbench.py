@@ -30,14 +30,15 @@ if TYPE_CHECKING:
 
     from pitchey_slo.alert.rules import Rule, RuleGroup
     from pitchey_slo.analyse import Investigation
-    from pitchey_slo.analyse.review import Proposal
+    from pitchey_slo.analyse.backtest import Tested
+    from pitchey_slo.analyse.review import Proposal, Review
     from pitchey_slo.analyse.tune import Changes, Cost, Point, Tuning
     from pitchey_slo.promql import Result
     from pitchey_slo.promql.lake_scan import LakeScan
     from pitchey_slo.slo import SloReport
-    from pitchey_slo.slo.lint import LintReport
+    from pitchey_slo.slo.alerts.lint import LintReport
     from pitchey_slo.slo.model import Slo
-    from pitchey_slo.slo.shelf import Shelf
+    from pitchey_slo.slo.spec.shelf import Shelf
 
 Moment = datetime | str | None
 
@@ -71,7 +72,7 @@ class Workbench:
 
     def slos(self, service: str = "all") -> tuple[Slo, ...]:
         """The SLOs of `config/slos` (the shipped ones when that folder is absent), or those of one service."""
-        from pitchey_slo.slo.shelf import Shelf
+        from pitchey_slo.slo.spec.shelf import Shelf
 
         if self._shelf is None:
             self._shelf = Shelf(self.settings)
@@ -105,8 +106,8 @@ class Workbench:
     def lint(self, *names: str, end: Moment = None) -> tuple[LintReport, ...]:
         """Whether the burn alerts of these SLOs (all when none is named) can fire, when, and after how many failures at
         this service's own traffic: one `LintReport` per objective. See docs/slos.md, "Linter"."""
+        from pitchey_slo.slo.alerts.lint import lint
         from pitchey_slo.slo.corrections import stored
-        from pitchey_slo.slo.lint import lint
 
         return lint(
             [self.slo(name).spec for name in names] or self.slos(),
@@ -218,6 +219,39 @@ class Workbench:
 
         return investigate(self.reader, *self.span(start, end), where=where)
 
+    def backtest(
+        self,
+        rules: str | Path | Sequence[RuleGroup] | None = None,
+        start: Moment = None,
+        end: Moment = None,
+        *,
+        incidents: Any = None,
+        grace: str | float = "5m",
+        zone: str = "UTC",
+        acked_after: str | float | None = None,
+        progress: Callable[[float, str], None] | None = None,
+    ) -> Tested:
+        """What rules would have done over the last 28 days (or `start` to `end`): every firing, scored against the
+        labelled incidents and sent through routing. See docs/backtest.md.
+
+        rules        a rule file or folder, or groups; those that run (config/rules and the SLOs' burn alerts) when None
+        incidents    others than those labelled in the store: a frame or rows with started_at and ended_at
+        grace        a firing so long after the end of an incident still tells of it
+        zone         whose nights count (22 to 7 o'clock)
+        acked_after  how soon somebody takes an alert on; None: never, and escalations run to their end
+        """
+        from pitchey_slo.analyse.backtest.ask import ask
+        from pitchey_slo.store.questions import marks
+
+        last = parse_time(end, "end") or self._newest_minute("requests", "business_events", "samples")
+        first, last = self.span(start, last)
+        known = marks(self.reader, first, last)[0].to_pylist() if incidents is None else incidents
+        return ask(
+            self.settings, self.reader, self._series(), rules, first, last, known, slos=self.slos(), zone=zone,
+            grace=timedelta(milliseconds=step_ms(grace)), progress=progress,
+            acked_after=None if acked_after is None else timedelta(milliseconds=step_ms(acked_after)),
+        )  # fmt: skip
+
     def tune(
         self,
         rule: Rule | str,
@@ -229,6 +263,7 @@ class Workbench:
         fors: Sequence[float | str] | None = None,
         windows: Sequence[str] | None = None,
         cost: Cost | None = None,
+        grace: timedelta | None = None,
         rules: str | Path | Sequence[RuleGroup] | None = None,
         progress: Callable[[float, str], None] | None = None,
     ) -> Tuning:
@@ -237,6 +272,7 @@ class Workbench:
 
         rule        its name (`group/name` where several share it), its key, or a Rule
         incidents   others than those labelled in the store: a frame or rows with started_at and ended_at
+        grace       how long after an incident a firing may still be meant for it; 5 min when left out
         rules       a rule file or folder, or groups, instead of those of config/
         """
         from pitchey_slo.analyse.tune import ask
@@ -246,6 +282,7 @@ class Workbench:
         known = self.incidents(first, last) if incidents is None else incidents
         given: dict[str, Any] = {"thresholds": thresholds, "fors": ask.seconds(fors), "windows": windows}
         given |= {"progress": progress} | ({} if cost is None else {"cost": cost})
+        given |= {} if grace is None else {"grace_seconds": grace.total_seconds()}
         return ask.ask(rule, ask.groups_of(self.settings, rules), self._series(), first, last, known, **given)
 
     def changes(
@@ -398,6 +435,40 @@ class Workbench:
         moment = now or datetime.now(UTC)
         return [register.told(row, moment) for row in register.every(self.reader)]
 
+    def review(
+        self,
+        start: Moment = None,
+        end: Moment = None,
+        *,
+        incidents: Any = None,
+        lint: bool = True,
+        progress: Callable[[float, str], None] | None = None,
+    ) -> Review:
+        """The weekly look at the alert rules over the last 28 days (or `start` to `end`): which are noisy, which
+        incidents nobody was told of, what the linter says of the SLOs, and what to change, with evidence.
+
+        incidents   others than those labelled in the store: a frame or rows with started_at and ended_at
+        `decide` writes down what people make of it. See docs/review.md.
+        """
+        from pitchey_slo.analyse.review import decisions, propose
+        from pitchey_slo.analyse.tune.ask import groups_of
+        from pitchey_slo.settings import shipped
+
+        first, last = self.span(start, end)
+        own = self.settings.config / "rules"
+        return propose(
+            groups_of(self.settings),
+            self._series(),
+            first,
+            last,
+            self.incidents(first, last) if incidents is None else incidents,
+            own if own.is_dir() else shipped("config") / "rules",
+            lint=self.lint(end=last) if lint else (),
+            decisions=decisions.every(self.reader),
+            watermark=self.watermark(),
+            progress=progress,
+        )
+
     def decide(
         self,
         proposal: Proposal | str,
@@ -424,7 +495,8 @@ class Workbench:
         from pitchey_slo.door import open_register
 
         again = datetime.now(UTC) + timedelta(weeks=4) if look_again is None else parse_time(look_again, "look_again")
-        given = {"threshold": threshold, "hold": for_, "was": was, "look_again_at": again, "id": id, "source": source}
+        numbers: dict[str, Any] = {"threshold": threshold, "hold": for_, "was": was}
+        given = numbers | {"look_again_at": again, "id": id, "source": source}
         if isinstance(proposal, str):
             verdict = Verdict(proposal, kind, by, reason, **given)
         else:

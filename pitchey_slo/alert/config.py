@@ -27,7 +27,7 @@ from pitchey_slo.alert.tree import Tree, matchers_of
 from pitchey_slo.collect.prometheus.yaml_node import Node, read_yaml
 from pitchey_slo.errors import ConfigError
 from pitchey_slo.settings import Settings, project_folder
-from pitchey_slo.slo.check import raise_all
+from pitchey_slo.slo.spec.check import raise_all
 
 __all__ = ["ChannelConfig", "Receiver", "RoutesConfig", "SilenceReminders", "load_routes"]
 

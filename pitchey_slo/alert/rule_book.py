@@ -88,7 +88,7 @@ class RuleBook:
             for path, short in rule_files([self._folder]):
                 yield short, ([path], lambda path=path, short=short: _one(path, short))  # type: ignore[misc]
         if self._slos is not None and self._slos.is_dir():
-            from pitchey_slo.slo.openslo import files_of
+            from pitchey_slo.slo.spec.openslo import files_of
 
             slos = self._slos
             yield SLO_PAGE, (list(files_of([slos])), lambda: slo_groups(slos))
@@ -96,8 +96,8 @@ class RuleBook:
 
 def slo_groups(folder: Path) -> tuple[RuleGroup, ...]:
     """The burn alerts of the SLOs in a folder. An SLO that cannot be said in PromQL has none, which the log says."""
-    from pitchey_slo.slo import burn_rules
-    from pitchey_slo.slo.openslo import read
+    from pitchey_slo.slo.alerts import burn_rules
+    from pitchey_slo.slo.spec.openslo import read
 
     groups = []
     for slo in read(folder).slos:

@@ -21,7 +21,7 @@ Out = Annotated[Path | None, typer.Option("--out", "-o", help="Write to this fil
 @app.command()
 def prometheus(name: Names = None, service: Service = None, home: Home = None, out: Out = None) -> None:
     """A Prometheus rule file: recording rules that count events, and burn alerts. sloth's dashboards work with it."""
-    from pitchey_slo.slo.export_prometheus import export_prometheus
+    from pitchey_slo.slo.export.prometheus import export_prometheus
 
     _write(export_prometheus(_slos(name, service, home)), out)
 
@@ -29,7 +29,7 @@ def prometheus(name: Names = None, service: Service = None, home: Home = None, o
 @app.command()
 def grafana(name: Names = None, service: Service = None, home: Home = None, out: Out = None) -> None:
     """A Grafana dashboard (JSON) on the series of `export prometheus`; it can be imported and provisioned."""
-    from pitchey_slo.slo.export_grafana import export_grafana
+    from pitchey_slo.slo.export.grafana import export_grafana
 
     _write(export_grafana(_slos(name, service, home)), out)
 
@@ -37,7 +37,7 @@ def grafana(name: Names = None, service: Service = None, home: Home = None, out:
 @app.command()
 def openslo(home: Home = None, out: Out = None) -> None:
     """Everything that config/slos says, as one OpenSLO file."""
-    from pitchey_slo.slo.write import export_openslo
+    from pitchey_slo.slo.spec.write import export_openslo
 
     _write(export_openslo(specs_of(Settings.load(home=home))[0]), out)
 

@@ -15,7 +15,7 @@ from pitchey_slo.slo.words import number, percent
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from pitchey_slo.slo.lint import ConditionLint, LintReport
+    from pitchey_slo.slo.alerts.lint import ConditionLint, LintReport
 
 #: Readable on any terminal.
 COLUMNS = 100
@@ -108,7 +108,7 @@ def _findings(r: LintReport) -> Table:
 
 def _short(minutes: float | None) -> str:
     """`8.1m`: a time in a narrow column."""
-    from pitchey_slo.slo.lint_checks import span
+    from pitchey_slo.slo.alerts.lint_checks import span
 
     return "–" if minutes is None else span(minutes).replace(" min", "m").replace(" ", "")
 

@@ -17,7 +17,7 @@ from pitchey_slo.report import told
 from pitchey_slo.report.told import Column, Html
 from pitchey_slo.report.words import said
 from pitchey_slo.slo import LintReport, Slo, SloReport
-from pitchey_slo.slo.lint import ConditionLint
+from pitchey_slo.slo.alerts.lint import ConditionLint
 from pitchey_slo.slo.model import MetricSource, Raw, Threshold
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ from pitchey_slo.report import lead, told
 from pitchey_slo.report.told import Column, Html
 from pitchey_slo.report.words import ago, hours, lasted, milliseconds, moment, said
 from pitchey_slo.slo import LintReport, Slo, SloReport
+from pitchey_slo.slo.alerts.lint import ConditionLint
 from pitchey_slo.slo.findings import Floats
-from pitchey_slo.slo.lint import ConditionLint
 from pitchey_slo.slo.model import MetricSource, Ratio
 
 if TYPE_CHECKING:

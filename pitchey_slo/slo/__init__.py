@@ -21,14 +21,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pitchey_slo.slo.burn_rules import Rule, RuleGroup, rules
+from pitchey_slo.slo.alerts.burn_rules import Rule, RuleGroup, rules
+from pitchey_slo.slo.alerts.lint import LintReport, lint
 from pitchey_slo.slo.evaluate import evaluate
 from pitchey_slo.slo.findings import SloReport
-from pitchey_slo.slo.lint import LintReport, lint
 from pitchey_slo.slo.model import Slo, Specs
-from pitchey_slo.slo.openslo import read
 from pitchey_slo.slo.sli import Reader
-from pitchey_slo.slo.write import SpecFile, export_openslo, to_openslo
+from pitchey_slo.slo.spec.openslo import read
+from pitchey_slo.slo.spec.write import SpecFile, export_openslo, to_openslo
 
 __all__ = [
     "LintReport",

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from pitchey_slo.errors import SloError, did_you_mean
-from pitchey_slo.slo.policies import AlertCondition, AlertPolicy, BurnPair, NotificationTarget, Op
+from pitchey_slo.slo.spec.policies import AlertCondition, AlertPolicy, BurnPair, NotificationTarget, Op
 from pitchey_slo.slo.values import CALENDAR_ANCHOR, UNITS, Duration, Labels, Place, TimeWindow, check_zone
 
 __all__ = [

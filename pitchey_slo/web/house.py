@@ -10,7 +10,7 @@ from fastapi import Request
 
 from pitchey_slo.errors import StoreUnavailable
 from pitchey_slo.settings import Settings
-from pitchey_slo.slo.shelf import Shelf
+from pitchey_slo.slo.spec.shelf import Shelf
 from pitchey_slo.store import Store
 from pitchey_slo.web.auth import Guard
 from pitchey_slo.web.limits import Budget, Limits, Rates

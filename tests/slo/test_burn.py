@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from pitchey_slo.errors import SloError
 from pitchey_slo.promql import parse
-from pitchey_slo.slo.burn import conditions, data, pairs, period_minutes, scaled
-from pitchey_slo.slo.burn_rules import rule_file, rules
+from pitchey_slo.slo.alerts.burn import conditions, data, pairs, period_minutes, scaled
+from pitchey_slo.slo.alerts.burn_rules import rule_file, rules
 from pitchey_slo.slo.model import BurnPair, Duration, Slo, TimeWindow
-from pitchey_slo.slo.openslo import parse as read
+from pitchey_slo.slo.spec.openslo import parse as read
 from tests.slo.made import spec_text
 
 

@@ -16,7 +16,7 @@ from pitchey_slo.errors import SloError
 from pitchey_slo.promql import MemoryScan
 from pitchey_slo.slo import Slo, SloReport, evaluate
 from pitchey_slo.slo.model import Correction, Duration
-from pitchey_slo.slo.openslo import parse
+from pitchey_slo.slo.spec.openslo import parse
 
 from . import naive
 from .made import T0, MemoryReader, request, spec_text

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from pitchey_slo.slo import SloReport, evaluate
 from pitchey_slo.slo.model import Correction
-from pitchey_slo.slo.openslo import parse
+from pitchey_slo.slo.spec.openslo import parse
 
 from . import naive
 from .made import T0, MemoryReader, request, spec_text

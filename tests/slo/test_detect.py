@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pitchey_slo.promql import MemoryScan, evaluate
-from pitchey_slo.slo.burn import Condition, minutes_of
-from pitchey_slo.slo.burn_rules import rules
-from pitchey_slo.slo.detect import HOURS, Traffic, detection, needed, traffic
+from pitchey_slo.slo.alerts.burn import Condition, minutes_of
+from pitchey_slo.slo.alerts.burn_rules import rules
+from pitchey_slo.slo.alerts.detect import HOURS, Traffic, detection, needed, traffic
 from pitchey_slo.slo.model import BurnPair, Duration, Slo
-from pitchey_slo.slo.openslo import parse as read
 from pitchey_slo.slo.sli import Minutes
+from pitchey_slo.slo.spec.openslo import parse as read
 from tests.slo.made import spec_text
 
 TICK = 15_000

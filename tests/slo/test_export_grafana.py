@@ -11,8 +11,8 @@ import pytest
 
 from pitchey_slo.promql import MemoryScan, instant, parse
 from pitchey_slo.slo import load
-from pitchey_slo.slo.export_grafana import SCHEMA, budget_left, dashboard, export_grafana
-from pitchey_slo.slo.openslo import parse as read
+from pitchey_slo.slo.export.grafana import SCHEMA, budget_left, dashboard, export_grafana
+from pitchey_slo.slo.spec.openslo import parse as read
 from tests.slo.made import spec_text
 
 TICK, HOUR = 15_000, 3_600_000

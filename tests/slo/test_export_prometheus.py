@@ -15,9 +15,9 @@ import pytest
 from ruamel.yaml import YAML
 
 from pitchey_slo.promql import MemoryScan, evaluate, instant, parse
-from pitchey_slo.slo.export_prometheus import export_prometheus
+from pitchey_slo.slo.export.prometheus import export_prometheus
 from pitchey_slo.slo.model import Slo
-from pitchey_slo.slo.openslo import parse as read
+from pitchey_slo.slo.spec.openslo import parse as read
 from tests.slo.made import spec_text
 
 TICK = 15_000
@@ -134,7 +134,7 @@ def test_recorded_slices_are_those_of_plain_counting() -> None:
 
 
 def test_an_alert_holds_by_the_recorded_series_as_by_the_rules_of_our_own_evaluator() -> None:
-    from pitchey_slo.slo.burn_rules import rules
+    from pitchey_slo.slo.alerts.burn_rules import rules
 
     made = dataclasses.replace(slo(objectives="[{displayName: 99%, target: 0.99}]"), minimum_bad=100.0)
     valid = np.full(2 * 5760, 50)

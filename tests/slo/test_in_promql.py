@@ -10,10 +10,10 @@ import pytest
 
 from pitchey_slo.errors import SloError
 from pitchey_slo.promql import MemoryScan, instant
-from pitchey_slo.slo.burn_rules import events, rules
-from pitchey_slo.slo.in_promql import amount, burn_share, spoken
+from pitchey_slo.slo.alerts.burn_rules import events, rules
+from pitchey_slo.slo.alerts.in_promql import amount, burn_share, spoken
 from pitchey_slo.slo.model import MetricSource, Slo
-from pitchey_slo.slo.openslo import parse as read
+from pitchey_slo.slo.spec.openslo import parse as read
 from tests.slo.made import spec_text
 
 HOUR = 3_600_000

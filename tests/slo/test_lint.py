@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pitchey_slo.slo.lint import LintReport, lint
-from pitchey_slo.slo.lint_checks import CHECKS
-from pitchey_slo.slo.lint_subject import Finding
+from pitchey_slo.slo.alerts.lint import LintReport, lint
+from pitchey_slo.slo.alerts.lint_checks import CHECKS
+from pitchey_slo.slo.alerts.lint_subject import Finding
 from pitchey_slo.slo.model import AlertCondition, AlertPolicy, BurnPair, Duration, Slo
-from pitchey_slo.slo.openslo import parse as read
+from pitchey_slo.slo.spec.openslo import parse as read
 from tests.slo.made import T0, MemoryReader, request, spec_text
 
 
@@ -201,7 +201,7 @@ def test_how_often_it_held_is_what_the_rules_say_on_the_series_of_a_real_store(m
     """The linter counts minutes; the rules ask increase() of our counters. Slices are the same to the last minute."""
     import pitchey_slo as ps
     from pitchey_slo.settings import Settings
-    from pitchey_slo.slo.burn_rules import rules
+    from pitchey_slo.slo.alerts.burn_rules import rules
     from pitchey_slo.testing import fresh_store, rows
 
     minutes = 6 * 60

@@ -11,7 +11,7 @@ import pytest
 
 from pitchey_slo.slo import SloReport, evaluate
 from pitchey_slo.slo.notes import Note, NoteKind, lasted
-from pitchey_slo.slo.openslo import parse
+from pitchey_slo.slo.spec.openslo import parse
 
 from .made import T0, MemoryReader, request, spec_text
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pitchey_slo.slo import Slo, SloReport, evaluate
-from pitchey_slo.slo.openslo import parse
+from pitchey_slo.slo.spec.openslo import parse
 
 from . import naive
 from .made import T0, EvenReader, MemoryReader, request, spec_text

@@ -12,7 +12,7 @@ from pitchey_slo.errors import ConfigError, SloError
 from pitchey_slo.settings import shipped
 from pitchey_slo.slo import evaluate, load, read
 from pitchey_slo.slo.model import Duration, TimeWindow
-from pitchey_slo.slo.openslo import parse
+from pitchey_slo.slo.spec.openslo import parse
 
 from .made import T0, MemoryReader, spec_text
 

@@ -9,7 +9,7 @@ import pytest
 
 from pitchey_slo.errors import ConfigError
 from pitchey_slo.slo.model import BurnPair, Correction, Duration, Ratio, Threshold
-from pitchey_slo.slo.openslo import parse
+from pitchey_slo.slo.spec.openslo import parse
 
 from .made import spec_text
 

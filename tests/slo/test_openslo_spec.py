@@ -11,7 +11,7 @@ import pytest
 from pitchey_slo.errors import ConfigError
 from pitchey_slo.slo import read
 from pitchey_slo.slo.model import Duration, Ratio, Threshold
-from pitchey_slo.slo.openslo import parse
+from pitchey_slo.slo.spec.openslo import parse
 
 #: Blocks that show the grammar, not a document: "kind: DataSource | SLO | ...", "value: numeric", empty required keys.
 SKETCHES = {

@@ -18,7 +18,7 @@ from pitchey_slo.promql.lake_scan import LakeScan
 from pitchey_slo.series import SampleBatch, labels_of
 from pitchey_slo.slo import Slo, SloReport, evaluate, promql_sli
 from pitchey_slo.slo.corrections import row_of
-from pitchey_slo.slo.openslo import parse
+from pitchey_slo.slo.spec.openslo import parse
 from pitchey_slo.store import LakeReader
 from pitchey_slo.tables import CORRECTIONS
 from pitchey_slo.testing import NOON, fresh_store, rows

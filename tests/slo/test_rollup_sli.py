@@ -21,9 +21,9 @@ from hypothesis import strategies as st
 
 from pitchey_slo.names import MINUTE_EDGES_MS
 from pitchey_slo.slo import evaluate
-from pitchey_slo.slo.openslo import parse
 from pitchey_slo.slo.rollup_sli import conditions
 from pitchey_slo.slo.sli import Asked, Minutes, count
+from pitchey_slo.slo.spec.openslo import parse
 from pitchey_slo.store import LakeReader, Store
 from pitchey_slo.testing import NOON, FixedClock, fresh_store, rows
 

@@ -18,8 +18,8 @@ from pitchey_slo.promql.lake_scan import LakeScan, StoreScan
 from pitchey_slo.slo import Slo
 from pitchey_slo.slo import evaluate as judge
 from pitchey_slo.slo.model import Correction
-from pitchey_slo.slo.openslo import parse
 from pitchey_slo.slo.series import SloSeries
+from pitchey_slo.slo.spec.openslo import parse
 from pitchey_slo.store import LakeReader, Store
 from pitchey_slo.tables import CORRECTIONS
 from pitchey_slo.testing import NOON, FixedClock, fresh_store, rows

@@ -12,13 +12,13 @@ import pytest
 from ruamel.yaml import YAML
 
 from pitchey_slo.errors import ConfigError
-from pitchey_slo.slo.burn import conditions, pairs
-from pitchey_slo.slo.burn_rules import rule_file, rules
-from pitchey_slo.slo.check import Problems
-from pitchey_slo.slo.export_prometheus import export_prometheus
+from pitchey_slo.slo.alerts.burn import conditions, pairs
+from pitchey_slo.slo.alerts.burn_rules import rule_file, rules
+from pitchey_slo.slo.export.prometheus import export_prometheus
 from pitchey_slo.slo.model import Raw
-from pitchey_slo.slo.openslo import read
-from pitchey_slo.slo.sloth_spec import parse_sloth, read_sloth, read_windows
+from pitchey_slo.slo.spec.check import Problems
+from pitchey_slo.slo.spec.openslo import read
+from pitchey_slo.slo.spec.sloth_spec import parse_sloth, read_sloth, read_windows
 
 #: Examples with plugins, which are Go code; sloth's own are refused here, by name.
 PLUGINS = (
@@ -113,7 +113,7 @@ def test_windows_of_ones_own(examples: Path) -> None:
     assert [p.factor for p in custom.pairs] == [14.4, 4.8, 3.0, 1.0]
     # the data file holds both sets: read from the same place, the same numbers
     assert pairs(slo) == pairs(slo, "7d", windows="sloth-7d")
-    from pitchey_slo.slo.burn import scaled
+    from pitchey_slo.slo.alerts.burn import scaled
 
     assert [(p.long.minutes, p.short.minutes, p.factor) for p in custom.pairs] == [
         (p.long.minutes, p.short.minutes, p.factor) for p in scaled("sloth-custom-30d", 30 * 1440)

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from pitchey_slo.slo import evaluate
-from pitchey_slo.slo.openslo import parse
+from pitchey_slo.slo.spec.openslo import parse
 from pitchey_slo.slo.words import number, percent
 
 from .made import T0, MemoryReader, request, spec_text

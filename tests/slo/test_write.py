@@ -16,8 +16,9 @@ from ruamel.yaml import YAML
 
 from pitchey_slo.errors import ConfigError
 from pitchey_slo.settings import shipped
-from pitchey_slo.slo import edit, load
-from pitchey_slo.slo.write import SpecFile
+from pitchey_slo.slo import load
+from pitchey_slo.slo.spec import edit
+from pitchey_slo.slo.spec.write import SpecFile
 
 FULL = """\
 # what people find here
@@ -409,7 +410,7 @@ def commented(text: str, data: st.DataObject) -> str:
 @settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(KEYS, TREES, min_size=1, max_size=4), TREES, st.data())
 def test_any_edit_keeps_all_other_bytes_and_reads_back(tree: dict[str, Any], value: Any, data: st.DataObject) -> None:
-    from pitchey_slo.slo import emit
+    from pitchey_slo.slo.spec import emit
 
     style = data.draw(st.sampled_from(["ours", "ruamel", "flow"]))
     if style == "ours":

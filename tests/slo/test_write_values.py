@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from pitchey_slo.errors import ConfigError, SloError
 from pitchey_slo.settings import shipped
-from pitchey_slo.slo import emit, load, read
+from pitchey_slo.slo import load, read
 from pitchey_slo.slo.model import (
     AlertCondition,
     AlertPolicy,
@@ -31,8 +31,9 @@ from pitchey_slo.slo.model import (
     Threshold,
     TimeWindow,
 )
-from pitchey_slo.slo.openslo import parse
-from pitchey_slo.slo.write import export_openslo, to_openslo
+from pitchey_slo.slo.spec import emit
+from pitchey_slo.slo.spec.openslo import parse
+from pitchey_slo.slo.spec.write import export_openslo, to_openslo
 
 from .test_openslo_extras import ALL, POLICIES, annotated
 

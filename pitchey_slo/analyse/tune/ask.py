@@ -29,7 +29,7 @@ def groups_of(settings: Settings, given: str | Path | Sequence[RuleGroup] | None
     from pitchey_slo.alert.rule_book import RuleBook
     from pitchey_slo.errors import ConfigError
     from pitchey_slo.settings import shipped
-    from pitchey_slo.slo.shelf import slo_folder
+    from pitchey_slo.slo.spec.shelf import slo_folder
 
     if isinstance(given, str | Path):
         return load_rules(given)

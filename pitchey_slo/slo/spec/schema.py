@@ -1,6 +1,6 @@
 """The shape of OpenSLO v1, as one table: which keys each kind has, of which type, and which exclude each other.
 
-Read from the OpenSLO v1 specification (OpenSLO/OpenSLO, README.md). `pitchey_slo.slo.check` walks a document along this
+Read from the OpenSLO v1 specification (OpenSLO/OpenSLO, README.md). `slo/spec/check.py` walks a document along this
 table; nothing else knows the keys. A leading `!` marks a required key.
 """
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from pitchey_slo.errors import SloError
-from pitchey_slo.slo.extras import PREFIX
 from pitchey_slo.slo.model import (
     CALENDAR_ANCHOR,
     AlertCondition,
@@ -24,6 +23,7 @@ from pitchey_slo.slo.model import (
     Threshold,
     TimeWindow,
 )
+from pitchey_slo.slo.spec.extras import PREFIX
 
 VERSION = "openslo/v1"
 _LATE_AFTER = Duration(5, "m")
@@ -180,7 +180,7 @@ def _inline(kind: str, value: AlertPolicy | AlertCondition | NotificationTarget,
 
 def _extras(value: Slo, windows: list[TimeWindow]) -> dict[str, str]:
     """The annotations for what OpenSLO v1 has no key for."""
-    from pitchey_slo.slo.emit import flow
+    from pitchey_slo.slo.spec.emit import flow
 
     found = {}
     for window in windows:

@@ -27,7 +27,7 @@ from typing import Final
 
 import numpy as np
 
-from pitchey_slo.slo.burn import Condition, minutes_of
+from pitchey_slo.slo.alerts.burn import Condition, minutes_of
 from pitchey_slo.slo.findings import AsDict, Floats
 from pitchey_slo.slo.sli import Minutes
 

@@ -15,10 +15,10 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
+from pitchey_slo.slo.alerts.burn import conditions, minutes_of, period_minutes
+from pitchey_slo.slo.alerts.burn_rules import BURN_ALERT, plain_number
+from pitchey_slo.slo.alerts.in_promql import burn_share, promql_duration, quoted
 from pitchey_slo.slo.budget import budget_part
-from pitchey_slo.slo.burn import conditions, minutes_of, period_minutes
-from pitchey_slo.slo.burn_rules import BURN_ALERT, plain_number
-from pitchey_slo.slo.in_promql import burn_share, promql_duration, quoted
 from pitchey_slo.slo.model import Objective, Slo
 
 UID: Final = "pitchey-slo"

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from pitchey_slo.slo.burn import minutes_of
+from pitchey_slo.slo.alerts.burn import minutes_of
+from pitchey_slo.slo.alerts.lint_subject import Finding, Level, Subject, Tried
 from pitchey_slo.slo.findings import Floats
-from pitchey_slo.slo.lint_subject import Finding, Level, Subject, Tried
 from pitchey_slo.slo.words import number, percent
 
 #: An alert that holds for more than this part of the time says nothing; above the second it is noise.

@@ -24,12 +24,12 @@ from pathlib import Path
 from typing import Any
 
 from pitchey_slo.errors import ConfigError, SloError, did_you_mean
-from pitchey_slo.slo import dump, edit, emit
-from pitchey_slo.slo.check import Problems, raise_all
-from pitchey_slo.slo.documents import load
-from pitchey_slo.slo.extras import PREFIX
 from pitchey_slo.slo.model import Slo, Specs, TimeWindow
-from pitchey_slo.slo.openslo import Loaded, files_of
+from pitchey_slo.slo.spec import dump, edit, emit
+from pitchey_slo.slo.spec.check import Problems, raise_all
+from pitchey_slo.slo.spec.documents import load
+from pitchey_slo.slo.spec.extras import PREFIX
+from pitchey_slo.slo.spec.openslo import Loaded, files_of
 
 WINDOWS = PREFIX + "windows"
 

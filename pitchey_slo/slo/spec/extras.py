@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pitchey_slo.errors import SloError, did_you_mean
-from pitchey_slo.slo import schema
-from pitchey_slo.slo.check import Problems, check, instant, line_of
 from pitchey_slo.slo.model import BurnPair, Correction, Duration, LateData, TimeWindow
+from pitchey_slo.slo.spec import schema
+from pitchey_slo.slo.spec.check import Problems, check, instant, line_of
 
 PREFIX = "pitchey.com/"
 #: A longer window than this needs more minutes than anyone keeps data for.
@@ -257,7 +257,7 @@ def _items(given: _Given, shape: schema.Record, example: str) -> list[tuple[Any,
 
 def _yaml(given: _Given, problems: Problems) -> Any:
     """The text as YAML, with lines as they are in the file."""
-    from pitchey_slo.slo.documents import load
+    from pitchey_slo.slo.spec.documents import load
 
     before = (given.line or 1) if _counted(given.text) else (given.line or 1) - 1
     values = load("\n" * before + given.text, problems)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from pitchey_slo.slo.burn import Condition
-from pitchey_slo.slo.detect import Detection, Traffic
+from pitchey_slo.slo.alerts.burn import Condition
+from pitchey_slo.slo.alerts.detect import Detection, Traffic
 from pitchey_slo.slo.findings import AsDict, Floats
 from pitchey_slo.slo.model import Objective, Slo
 

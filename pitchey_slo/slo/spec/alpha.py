@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pitchey_slo.slo import schema
-from pitchey_slo.slo.check import Problems, check, line_of, shown
+from pitchey_slo.slo.spec import schema
+from pitchey_slo.slo.spec.check import Problems, check, line_of, shown
 
 VERSION = "openslo/v1alpha"
 UNITS = {"Minute": "m", "Hour": "h", "Day": "d", "Week": "w", "Month": "M", "Quarter": "Q", "Year": "Y"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pitchey_slo.slo.check import Problems
+from pitchey_slo.slo.spec.check import Problems
 
 MOST_VALUES = 100_000
 

@@ -20,9 +20,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from pitchey_slo.slo.budget import budget_part
-from pitchey_slo.slo.burn import Condition, conditions, minutes_of, period_minutes
-from pitchey_slo.slo.burn_rules import (
+from pitchey_slo.slo.alerts.burn import Condition, conditions, minutes_of, period_minutes
+from pitchey_slo.slo.alerts.burn_rules import (
     OPS,
     Queries,
     Rule,
@@ -35,7 +34,8 @@ from pitchey_slo.slo.burn_rules import (
     rule_file,
     threshold,
 )
-from pitchey_slo.slo.in_promql import Spoken, promql_duration, quoted, slice_bad, spoken
+from pitchey_slo.slo.alerts.in_promql import Spoken, promql_duration, quoted, slice_bad, spoken
+from pitchey_slo.slo.budget import budget_part
 from pitchey_slo.slo.ledger import method_of
 from pitchey_slo.slo.model import Objective, Slo
 

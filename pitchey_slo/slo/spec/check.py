@@ -10,8 +10,8 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from pitchey_slo.errors import ConfigError, did_you_mean
-from pitchey_slo.slo import schema
 from pitchey_slo.slo.model import Duration, check_zone
+from pitchey_slo.slo.spec import schema
 
 _KEY_NAME = re.compile(r"[A-Za-z0-9]([-_.A-Za-z0-9]{0,61}[A-Za-z0-9])?")
 _KEY_PREFIX = re.compile(r"(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")

@@ -8,10 +8,6 @@ from types import MappingProxyType
 from typing import Any
 
 from pitchey_slo.errors import ConfigError, did_you_mean
-from pitchey_slo.slo import extras
-from pitchey_slo.slo.build_policies import PolicyBuilder, frozen, labels_of, reference
-from pitchey_slo.slo.check import Problems, join, wall_time
-from pitchey_slo.slo.meaning import QUERY_KEYS, Document, check_query, metric_sources
 from pitchey_slo.slo.model import (
     Duration,
     Indicator,
@@ -27,6 +23,10 @@ from pitchey_slo.slo.model import (
     TimeWindow,
     type_of,
 )
+from pitchey_slo.slo.spec import extras
+from pitchey_slo.slo.spec.build_policies import PolicyBuilder, frozen, labels_of, reference
+from pitchey_slo.slo.spec.check import Problems, join, wall_time
+from pitchey_slo.slo.spec.meaning import QUERY_KEYS, Document, check_query, metric_sources
 
 #: What an SLO without timeWindow is judged over.
 DEFAULT_WINDOW = TimeWindow(Duration(28, "d"))

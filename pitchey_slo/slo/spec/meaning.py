@@ -9,9 +9,9 @@ from typing import Any
 import pyarrow as pa
 
 from pitchey_slo.errors import QueryError, did_you_mean
-from pitchey_slo.slo import extras, schema
-from pitchey_slo.slo.check import Problems, check, join, line_of
 from pitchey_slo.slo.model import PROMQL, Duration, Place, over_window, type_of
+from pitchey_slo.slo.spec import extras, schema
+from pitchey_slo.slo.spec.check import Problems, check, join, line_of
 from pitchey_slo.tables import TABLES
 
 #: Keys that may hold the PromQL of a source of `type: prometheus`.

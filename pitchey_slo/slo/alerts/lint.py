@@ -17,14 +17,14 @@ from typing import Any
 import numpy as np
 
 from pitchey_slo.promql import Scan
+from pitchey_slo.slo.alerts.burn import Condition, conditions, minutes_of, period_minutes
+from pitchey_slo.slo.alerts.detect import ERROR_RATIOS, HOURS, WEEKS, Detection, Traffic, detection, needed, traffic
+from pitchey_slo.slo.alerts.lint_checks import check_condition, check_subject
+from pitchey_slo.slo.alerts.lint_subject import LEVELS, Finding, Level, Subject, Tried
 from pitchey_slo.slo.budget import budget_part
-from pitchey_slo.slo.burn import Condition, conditions, minutes_of, period_minutes
 from pitchey_slo.slo.corrections import spans, without
-from pitchey_slo.slo.detect import ERROR_RATIOS, HOURS, WEEKS, Detection, Traffic, detection, needed, traffic
 from pitchey_slo.slo.findings import AsDict, Floats
 from pitchey_slo.slo.ledger import ledger, method_of, minute_of
-from pitchey_slo.slo.lint_checks import check_condition, check_subject
-from pitchey_slo.slo.lint_subject import LEVELS, Finding, Level, Subject, Tried
 from pitchey_slo.slo.measure import Measured, measure, newest
 from pitchey_slo.slo.model import Correction, Objective, Raw, Slo
 from pitchey_slo.slo.sli import Asked, Minutes, Reader

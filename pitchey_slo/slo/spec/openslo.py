@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from pitchey_slo.errors import ConfigError, did_you_mean
-from pitchey_slo.slo import alpha, build, schema
-from pitchey_slo.slo.check import Problems, check, line_of, raise_all, shown
-from pitchey_slo.slo.documents import load
-from pitchey_slo.slo.meaning import Document, check_meaning
 from pitchey_slo.slo.model import Specs
+from pitchey_slo.slo.spec import alpha, build, schema
+from pitchey_slo.slo.spec.check import Problems, check, line_of, raise_all, shown
+from pitchey_slo.slo.spec.documents import load
+from pitchey_slo.slo.spec.meaning import Document, check_meaning
 
 LARGEST = 4 << 20
 

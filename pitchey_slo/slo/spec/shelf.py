@@ -8,7 +8,7 @@ from pathlib import Path
 from pitchey_slo.errors import ConfigError, SloError
 from pitchey_slo.settings import Settings, shipped
 from pitchey_slo.slo.model import Slo
-from pitchey_slo.slo.openslo import read
+from pitchey_slo.slo.spec.openslo import read
 
 
 def slo_folder(settings: Settings) -> Path:

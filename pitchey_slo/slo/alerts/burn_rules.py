@@ -20,9 +20,9 @@ from decimal import Decimal
 from io import StringIO
 from typing import Any
 
+from pitchey_slo.slo.alerts.burn import Condition, conditions, data, label_of, minutes_of, period_minutes
+from pitchey_slo.slo.alerts.in_promql import VALID, Spoken, burn_share, indented, promql_duration, put, quoted, spoken
 from pitchey_slo.slo.budget import budget_part
-from pitchey_slo.slo.burn import Condition, conditions, data, label_of, minutes_of, period_minutes
-from pitchey_slo.slo.in_promql import VALID, Spoken, burn_share, indented, promql_duration, put, quoted, spoken
 from pitchey_slo.slo.ledger import method_of
 from pitchey_slo.slo.model import Duration, Objective, Slo, Threshold
 from pitchey_slo.slo.words import number, percent

@@ -9,9 +9,9 @@ from types import MappingProxyType
 from typing import Any
 
 from pitchey_slo.errors import ConfigError, did_you_mean
-from pitchey_slo.slo.check import join
-from pitchey_slo.slo.meaning import Document
 from pitchey_slo.slo.model import AlertCondition, AlertPolicy, Duration, Labels, NotificationTarget
+from pitchey_slo.slo.spec.check import join
+from pitchey_slo.slo.spec.meaning import Document
 
 
 class PolicyBuilder:

@@ -16,10 +16,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from pitchey_slo.slo import schema
-from pitchey_slo.slo.burn import scaled
-from pitchey_slo.slo.check import Problems, check, line_of, raise_all
-from pitchey_slo.slo.documents import load
+from pitchey_slo.slo.alerts.burn import scaled
 from pitchey_slo.slo.model import (
     BurnPair,
     Duration,
@@ -32,6 +29,9 @@ from pitchey_slo.slo.model import (
     Slo,
     TimeWindow,
 )
+from pitchey_slo.slo.spec import schema
+from pitchey_slo.slo.spec.check import Problems, check, line_of, raise_all
+from pitchey_slo.slo.spec.documents import load
 
 VERSION = "prometheus/v1"
 CRD = "PrometheusServiceLevel"

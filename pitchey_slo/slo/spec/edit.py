@@ -15,7 +15,7 @@ from itertools import pairwise
 from typing import Any
 
 from pitchey_slo.errors import ConfigError
-from pitchey_slo.slo import emit
+from pitchey_slo.slo.spec import emit
 
 Path = tuple[str | int, ...]
 #: Keys below which everything is one key: annotations have dots in their names.
