@@ -104,7 +104,8 @@ class Pages:
         text = f"{len(self.pages)} pages, {self.per_week:.3g} a week ({who}); {len(self.at_night)} of them at night"
         text += f", in {self.nights} nights" if self.at_night else ""
         if self.until_morning:
-            text += f"; {len(self.until_morning)} alerts waited until morning"
+            many = len(self.until_morning)
+            text += f"; {many} alert{'' if many == 1 else 's'} waited until morning"
         return text + "."
 
     def as_dict(self) -> dict[str, Any]:

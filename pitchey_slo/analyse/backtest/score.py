@@ -119,11 +119,10 @@ class Score:
         if self.detect_seconds is not None:
             found.append(f"the median incident was {self.detect_seconds / 60:.3g} min old")
         text = "; ".join(found)
-        if self.evaluated is not None and self.evaluated < 1.0:
-            text += (
-                f". Evaluated on {self.evaluated:.3g} of the time, no data on the rest" if self.evaluated > 0 else ""
-            )
-            text += ". It never had any data" if self.evaluated == 0 else ""
+        if self.evaluated == 0:
+            text += ". It never had any data"
+        elif self.evaluated is not None and self.evaluated < 1.0:
+            text += f". Evaluated on {self.evaluated:.1%} of the time, no data on the rest"
         if 0 < self.incidents < FEW:
             text += f". {_count(self.incidents, 'incident')} are few: read the ranges, not the shares"
         return text[:1].upper() + text[1:] + "."
