@@ -82,15 +82,15 @@ def _table(tuning: Tuning) -> Table:
 
 def _row(point: Point) -> tuple[str, ...]:
     from pitchey_slo.alert.state import span
-    from pitchey_slo.analyse.tune.words import lasting
+    from pitchey_slo.analyse.tune.words import lasting, rate
 
     return (
         "" if point.threshold is None else f"{point.threshold:g}",
         span(timedelta(seconds=point.for_seconds)),
         point.window or "",
         f"{point.caught} of {point.incidents}",
-        f"{point.false_per_week:.2g}",
-        f"{point.alerts_per_week:.2g}",
+        rate(point.false_per_week),
+        rate(point.alerts_per_week),
         lasting(point.detect_seconds) if point.caught else "",
         lasting(point.idle_seconds),
     )

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from pitchey_slo.alert.state import span
 from pitchey_slo.analyse.tune import Point, Tuning
-from pitchey_slo.analyse.tune.words import lasting, setting
+from pitchey_slo.analyse.tune.words import lasting, rate, setting
 from pitchey_slo.plots import theme
 
 
@@ -137,7 +137,8 @@ def _marked(tuning: Tuning) -> list[tuple[Point, str, str, str]]:
 def _words(point: Point) -> str:
     found = "" if np.isnan(point.detect_seconds) else f", found after {lasting(point.detect_seconds)}"
     return theme.text(
-        f"{setting(point)}: {point.caught} of {point.incidents} caught, {point.false_per_week:.2g} false a week{found}"
+        f"{setting(point)}: {point.caught} of {point.incidents} caught, "
+        f"{rate(point.false_per_week)} false a week{found}"
     )
 
 

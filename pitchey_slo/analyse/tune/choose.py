@@ -55,13 +55,11 @@ def pick(costs: Sequence[Floats], near: Place) -> Place:
 
 
 def hold_out(turns: Sequence[Turn], current: Place, in_fold: Sequence[int]) -> list[Left]:
-    """Per block that can be left out (the others have incidents, too); `in_fold` is how many incidents begin in
-    each."""
+    """Per block what the others choose; `in_fold` is how many incidents begin in each. None when only one block has
+    incidents: without it nothing could be chosen."""
     total = [t.total for t in turns]
     found = []
-    for fold in range(len(in_fold)):
-        if sum(in_fold) == in_fold[fold]:
-            continue
+    for fold in range(len(in_fold)) if sum(n > 0 for n in in_fold) > 1 else ():
         chosen = pick([t - turn.cost[:, :, fold] for t, turn in zip(total, turns, strict=True)], current)
         found.append(Left(fold, chosen, _cost(turns, chosen, fold), _cost(turns, current, fold)))
     return found
@@ -85,13 +83,13 @@ def recommend(left: Sequence[Left], turns: Sequence[Turn], current: Place) -> Pl
 
 
 def front(turns: Sequence[Turn]) -> list[Place]:
-    """Places that no other beats in missed incidents, false firings and median detection at once; of equals the one in
-    the middle. Fewest missed first."""
+    """Places that no other beats in incidents nobody was told of, false firings and median detection at once; of equals
+    the one in the middle. Fewest missed first."""
     rows = []
     for w, turn in enumerate(turns):
         detect = np.where(np.isnan(turn.detect), np.inf, turn.detect)
         n = turn.swept.late.shape[2]
-        missed = n - turn.caught
+        missed = n - turn.told
         for i, j in np.ndindex(missed.shape):
             rows.append((missed[i, j], turn.false[i, j], detect[i, j], turn.idle[i, j], w, i, j))
     table = np.array(rows, np.float64)

@@ -27,7 +27,10 @@ WEEK_SECONDS = 7 * 86_400.0
 class Cost:
     """What things cost, in false firings: how one point is better than another.
 
-    missed   an incident that nobody was told of
+    What the false firings of a point would catch of the same incidents at other times, it catches by chance, since it
+    fires so often; so much of what it catches counts as missed.
+
+    missed   an incident that nobody was told of: none fired, or what fired had fired for long when it began
     false    a firing without an incident
     minute   a minute from the beginning of an incident to its firing; at most as much as missing it
     hour     an hour of firing outside incidents: a rule that always fires tells nothing
@@ -41,7 +44,8 @@ class Cost:
     def of(self, swept: Swept, fold_of: Ints, folds: int) -> Floats:
         """Limits by fors by folds."""
         cost = self.false * swept.false + self.hour / 3600 * swept.idle
-        late = np.where(np.isnan(swept.late), self.missed, np.minimum(self.missed, self.minute / 60 * swept.late))
+        late = np.where(np.isnan(swept.told), self.missed, np.minimum(self.missed, self.minute / 60 * swept.told))
+        late += swept.chance[:, :, None] * (self.missed - late)
         for fold in range(folds):
             cost[:, :, fold] += late[:, :, fold_of == fold].sum(axis=2)
         found: Floats = cost
@@ -50,14 +54,23 @@ class Cost:
 
 @dataclass(frozen=True)
 class Point:
-    """One (threshold, for, window) over the whole time. `threshold` None: the rule has no number to turn; `window`
-    None: the ranges as written. `detect_seconds` is the median over caught incidents, NaN when none is caught."""
+    """One (threshold, for, window) over the whole time.
+
+    threshold   None: the rule has no number to turn; `window` None: the ranges as written
+    told        of the `caught` incidents: a firing began with them; in the others one fired already
+    by_chance   incidents that the false firings would tell of if they had been at other times of the same history
+    detect_seconds   median over caught incidents, NaN when none is caught
+    idle_seconds     fired outside incidents
+    place       of window, threshold and `for` in the sweep
+    """
 
     threshold: float | None
     for_seconds: float
     window: str | None
     incidents: int
     caught: int
+    told: int
+    by_chance: float
     fired: int
     false: int
     weeks: float
@@ -96,6 +109,8 @@ class Point:
             "window": self.window,
             "incidents": self.incidents,
             "caught": self.caught,
+            "told": self.told,
+            "by_chance": self.by_chance,
             "missed": self.missed,
             "fired": self.fired,
             "false": self.false,
@@ -130,6 +145,11 @@ class Turn:
     @cached_property
     def caught(self) -> Ints:
         found: Ints = (~np.isnan(self.swept.late)).sum(axis=2)
+        return found
+
+    @cached_property
+    def told(self) -> Ints:
+        found: Ints = (~np.isnan(self.swept.told)).sum(axis=2)
         return found
 
     @cached_property
@@ -182,8 +202,8 @@ class Fold:
 class Tuning:
     """All that was tried for one rule.
 
-    front        points that no other beats in missed incidents, false firings and detection at once; those that miss
-                 least first
+    front        points that no other beats in incidents nobody was told of, false firings and detection at once; those
+                 that miss least first
     best         the cheapest in hindsight; `recommended` is what may be proposed (`current` when nothing held up)
     held_out     per block the price of choosing without it; `fold_name` what a block is
     reasons      why, in words; `sure` is "not", "weakly", "fairly" or "well"
@@ -328,6 +348,8 @@ def point_of(turn: Turn, for_seconds: float, weeks: float, place: tuple[int, int
         turn.window,
         turn.swept.late.shape[2],
         int(turn.caught[i, j]),
+        int(turn.told[i, j]),
+        float(turn.swept.chance[i, j]) * turn.swept.late.shape[2],
         int(turn.fired[i, j]),
         int(turn.false[i, j]),
         weeks,

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -21,15 +21,21 @@ from pitchey_slo.analyse.backtest.incidents import Incident
 from pitchey_slo.analyse.tune.scores import Scored
 from pitchey_slo.series import Labels
 
+#: By which parts of the history incidents are moved to see what is caught by chance.
+_SHIFTS: Final = (0.13, 0.29, 0.43, 0.57, 0.71, 0.87)
+_NEVER: Final = np.iinfo(np.int64).max
+
 
 @dataclass(frozen=True)
 class Wanted:
     """Incidents as intervals of ms, grace included. The first `counted` are to be caught; the others, which began
-    before the time looked at, only explain firings. `concerns`: incidents by alerts, which can be meant for which."""
+    before the time looked at, only explain firings. `lead`: how long before its beginning a firing may begin and still
+    tell of it. `concerns`: incidents by alerts, which can be meant for which."""
 
     starts: Ints
     ends: Ints
     counted: int
+    lead: int
     concerns: np.ndarray[tuple[int, int], np.dtype[np.bool_]]
 
     @classmethod
@@ -48,7 +54,7 @@ class Wanted:
         plain = [dict(labels) for labels in alerts]
         match = np.array([[i.concerns(labels) for labels in plain] for i in every], np.bool_)
         high = np.maximum(np.array(ends, np.int64), starts)
-        return cls(starts, high, len(counted), match.reshape(len(every), len(alerts)))
+        return cls(starts, high, len(counted), grace_ms, match.reshape(len(every), len(alerts)))
 
 
 @dataclass(frozen=True)
@@ -57,12 +63,16 @@ class Swept:
 
     late    per counted incident: seconds from its beginning to the first firing that touches it (0: it fired already),
             NaN: missed
+    told    the same to the first firing that begins with it (at most `lead` before): one that fired already told nobody
+    chance  share of the incidents that the false firings would tell of if they were at other times
     fired   firings that begin in a fold; `false` those that touch no incident
     idle    seconds fired outside all incidents
     runs    per limit, from which `firings` are made
     """
 
     late: np.ndarray[tuple[int, int, int], np.dtype[np.float32]]
+    told: np.ndarray[tuple[int, int, int], np.dtype[np.float32]]
+    chance: Floats
     fired: Ints
     false: Ints
     idle: Floats
@@ -85,9 +95,11 @@ def sweep(
     count = len(folds) - 1
     shape = len(limits), len(fors)
     late = np.full((*shape, wanted.counted), np.nan, np.float32)
+    told, chance = late.copy(), np.zeros(shape)
     fired, false = np.zeros((*shape, count), np.int64), np.zeros((*shape, count), np.int64)
     idle = np.zeros((*shape, count))
     judge = _Judge(found.times, wanted, folds, end_ms)
+    moved = [_Judge(found.times, w, folds, end_ms) for w in _moved(wanted, int(folds[0]), int(folds[-1]))]
     every = []
     for i in range(len(limits)):
         check(i / len(limits))
@@ -95,8 +107,22 @@ def sweep(
         every.append(runs)
         for j, (series, begin, end) in enumerate(_firings(runs, found.times, fors, keep_seconds, end_ms)):
             if len(series):
-                late[i, j], fired[i, j], false[i, j], idle[i, j] = judge(series, begin, end)
-    return Swept(late, fired, false, idle, tuple(every))
+                late[i, j], told[i, j], fired[i, j], false[i, j], idle[i, j], no = judge(series, begin, end)
+                chance[i, j] = np.mean([other.share(series[no], begin[no], end[no]) for other in moved] or [0.0])
+    return Swept(late, told, chance, fired, false, idle, tuple(every))
+
+
+def _moved(wanted: Wanted, start: int, end: int) -> list[Wanted]:
+    """The counted incidents at other times: all moved by the same, what leaves at the end comes in at the beginning."""
+    if not wanted.counted or end <= start:
+        return []
+    found = []
+    for share in _SHIFTS:
+        starts = start + (wanted.starts[: wanted.counted] - start + round(share * (end - start))) % (end - start)
+        lengths = (wanted.ends - wanted.starts)[: wanted.counted]
+        concerns = wanted.concerns[: wanted.counted]
+        found.append(Wanted(starts, np.minimum(starts + lengths, end), wanted.counted, wanted.lead, concerns))
+    return found
 
 
 class _Levels:
@@ -170,29 +196,51 @@ class _Judge:
         self.heads = np.flatnonzero(np.diff(self.incident, prepend=-1))
         self.total = np.append(0, np.cumsum(self.end - self.begin))
 
-    def __call__(self, series: Ints, begin: Ints, end: Ints) -> tuple[Any, Any, Any, Any]:
-        """(late per incident, fired, false and idle per fold) of firings that are sorted by alert and time."""
+    def __call__(self, series: Ints, begin: Ints, end: Ints) -> tuple[Any, Any, Any, Any, Any, Any]:
+        """(late and told per incident; fired, false, idle per fold; which are false) of firings, by alert and time."""
         fired, resolved = series * self.span + begin - self.zero, series * self.span + end - self.zero
-        late = np.full(self.wanted.counted, np.nan, np.float32)
-        if len(self.incident):
-            first = np.searchsorted(resolved, self.low, "right")
-            there = np.minimum(first, len(fired) - 1)
-            hit = (first < len(fired)) & (fired[there] < self.high)
-            at = np.where(hit, begin[there], np.iinfo(np.int64).max)
-            best = np.minimum.reduceat(at, self.heads)
-            which = self.incident[self.heads]
-            ok = best < np.iinfo(np.int64).max
-            late[which[ok]] = np.maximum(0.0, (best[ok] - self.wanted.starts[which[ok]]) / 1000)
+        late, told = self._caught(fired, resolved, begin)
         touches = np.searchsorted(self.begin, resolved) - np.searchsorted(self.end, fired, "right") > 0
         inside = self._inside(resolved) - self._inside(fired)
         fold = np.clip(np.searchsorted(self.folds, begin, "right") - 1, 0, len(self.folds) - 2)
         count = len(self.folds) - 1
         return (
             late,
+            told,
             np.bincount(fold, minlength=count),
             np.bincount(fold[~touches], minlength=count),
             np.bincount(fold, (end - begin - inside) / 1000, minlength=count),
+            ~touches,
         )
+
+    def share(self, series: Ints, begin: Ints, end: Ints) -> float:
+        """Of the counted incidents that are told of."""
+        fired, resolved = series * self.span + begin - self.zero, series * self.span + end - self.zero
+        _, told = self._caught(fired, resolved, begin)
+        return float(1 - np.isnan(told).mean())
+
+    def _caught(self, fired: Ints, resolved: Ints, begin: Ints) -> tuple[Any, Any]:
+        """Per counted incident, seconds to the first firing that touches it, and to the first that begins with it."""
+        first = np.searchsorted(resolved, self.low, "right")
+        when = np.append(begin, 0)
+
+        def at(place: Ints) -> Any:
+            inside = np.minimum(place, len(fired))
+            hit = (place < len(fired)) & (np.append(fired, _NEVER)[inside] < self.high)
+            return np.where(hit, when[inside], _NEVER)
+
+        touching = at(first)
+        fresh = touching >= self.wanted.starts[self.incident] - self.wanted.lead
+        return self._seconds(touching), self._seconds(np.where(fresh, touching, at(first + 1)))
+
+    def _seconds(self, found: Ints) -> Any:
+        """Of the earliest per incident, from its beginning; NaN where there is none."""
+        out = np.full(self.wanted.counted, np.nan, np.float32)
+        if len(found):
+            best, which = np.minimum.reduceat(found, self.heads), self.incident[self.heads]
+            ok = best < _NEVER
+            out[which[ok]] = np.maximum(0.0, (best[ok] - self.wanted.starts[which[ok]]) / 1000)
+        return out
 
     def _inside(self, place: Ints) -> Ints:
         """Time inside incidents from the very beginning up to a place."""

@@ -27,12 +27,24 @@ def setting(point: Point) -> str:
 def result(point: Point) -> str:
     """What a point would have done."""
     if not point.incidents:
-        return f"{point.fired} firings ({point.alerts_per_week:.2g} a week)"
+        return f"{point.fired} firings ({rate(point.alerts_per_week)} a week)"
     detect = "" if math.isnan(point.detect_seconds) else f", found after {lasting(point.detect_seconds)} (median)"
+    already = point.caught - point.told
+    stale = f" ({already} of them because it fired already)" if already else ""
+    if point.by_chance >= max(1.0, 0.15 * point.caught):
+        stale += f" (about {point.by_chance:.0f} by chance)"
     return (
-        f"{point.caught} of {point.incidents} incidents caught, {point.false} of {point.fired} firings false "
-        f"({point.false_per_week:.2g} a week){detect}"
+        f"{point.caught} of {point.incidents} incidents caught{stale}, {point.false} of {point.fired} firings false "
+        f"({rate(point.false_per_week)} a week){detect}"
     )
+
+
+def rate(number: float) -> str:
+    """
+    >>> rate(0.25), rate(4.1666), rate(1023.4)
+    ('0.25', '4.2', '1,023')
+    """
+    return f"{number:.2g}" if number < 10 else f"{number:,.0f}"
 
 
 def lasting(seconds: float) -> str:
