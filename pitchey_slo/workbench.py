@@ -263,7 +263,7 @@ class Workbench:
         fors: Sequence[float | str] | None = None,
         windows: Sequence[str] | None = None,
         cost: Cost | None = None,
-        grace: timedelta | None = None,
+        grace: str | float = "5m",
         rules: str | Path | Sequence[RuleGroup] | None = None,
         progress: Callable[[float, str], None] | None = None,
     ) -> Tuning:
@@ -272,7 +272,7 @@ class Workbench:
 
         rule        its name (`group/name` where several share it), its key, or a Rule
         incidents   others than those labelled in the store: a frame or rows with started_at and ended_at
-        grace       how long after an incident a firing may still be meant for it; 5 min when left out
+        grace       a firing so long after the end of an incident still tells of it
         rules       a rule file or folder, or groups, instead of those of config/
         """
         from pitchey_slo.analyse.tune import ask
@@ -282,7 +282,7 @@ class Workbench:
         known = self.incidents(first, last) if incidents is None else incidents
         given: dict[str, Any] = {"thresholds": thresholds, "fors": ask.seconds(fors), "windows": windows}
         given |= {"progress": progress} | ({} if cost is None else {"cost": cost})
-        given |= {} if grace is None else {"grace_seconds": grace.total_seconds()}
+        given |= {"grace_seconds": step_ms(grace) / 1000}
         return ask.ask(rule, ask.groups_of(self.settings, rules), self._series(), first, last, known, **given)
 
     def changes(

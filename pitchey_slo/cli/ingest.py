@@ -107,7 +107,7 @@ def ingest(
             else:
                 done.append(_one(path, known, format, source, settings.home, door, bar, task))
     if json:
-        out.print_json(orjson.dumps(_total(done), default=str).decode())
+        typer.echo(orjson.dumps(_total(done), default=str, option=orjson.OPT_INDENT_2).decode())
     else:
         for summary in done:
             _tell(summary)

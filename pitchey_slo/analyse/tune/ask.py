@@ -6,11 +6,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from pitchey_slo.alert.rules import Rule, RuleGroup, load_rules, seconds_of
+from pitchey_slo.alert.rules import Rule, RuleGroup, seconds_of
 from pitchey_slo.alert.schedule import Schedule
+from pitchey_slo.analyse.backtest.ask import groups_of
 from pitchey_slo.analyse.backtest.condition import condition
 from pitchey_slo.analyse.backtest.recorded import Member, Overlay, Recorded, lateness, members, reach
 from pitchey_slo.analyse.tune.changes import Changes, compare
@@ -18,29 +18,6 @@ from pitchey_slo.analyse.tune.model import Point, Tuning
 from pitchey_slo.analyse.tune.tuning import tune
 from pitchey_slo.errors import QueryError, did_you_mean
 from pitchey_slo.promql import Scan
-
-if TYPE_CHECKING:
-    from pitchey_slo.settings import Settings
-
-
-def groups_of(settings: Settings, given: str | Path | Sequence[RuleGroup] | None = None) -> tuple[RuleGroup, ...]:
-    """The rules of `given` (a file, a folder, groups), or those of config/rules and the burn alerts of the SLOs, the
-    shipped ones where a folder is absent. A file that is wrong raises ConfigError."""
-    from pitchey_slo.alert.rule_book import RuleBook
-    from pitchey_slo.errors import ConfigError
-    from pitchey_slo.settings import shipped
-    from pitchey_slo.slo.spec.shelf import slo_folder
-
-    if isinstance(given, str | Path):
-        return load_rules(given)
-    if given is not None:
-        return tuple(given)
-    own = settings.config / "rules"
-    book = RuleBook(own if own.is_dir() else shipped("config") / "rules", slo_folder(settings))
-    book.refresh()
-    for problem in book.problems.values():
-        raise ConfigError(problem)
-    return book.groups
 
 
 def seconds(fors: Sequence[float | str] | None) -> list[float] | None:
