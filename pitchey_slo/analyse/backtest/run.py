@@ -147,6 +147,7 @@ class _Kept:
         if not self.runs:
             return
         rule = self.member.rule
+        key = rule.key  # made anew each time it is asked for
         every = Runs(*(np.concatenate([getattr(r, name) for r in self.runs]) for name in _FIELDS))
         every = joined(every, lowest=self.lowest)
         found = episodes_of(every, times, rule.for_seconds, rule.keep_firing_seconds, lowest=self.lowest)
@@ -154,7 +155,7 @@ class _Kept:
         for i in np.lexsort((found.series, found.pending)).tolist():
             fired, resolved = int(found.fired[i]), int(found.resolved[i])
             yield Firing(
-                rule.key,
+                key,
                 rule.name,
                 labels[found.series[i]],
                 moment(times[found.pending[i]]),
