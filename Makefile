@@ -11,7 +11,7 @@ LIVE ?= 40
 DEMO_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types bench notebooks serve parts lock clean
+.PHONY: help setup demo review test lint types bench notebooks serve parts lock clean
 
 help: ## print the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -33,6 +33,9 @@ demo: setup ## simulate a Pitchey, run the SLO report, serve, alert (SERVE=0: en
 	else $(BIN)/pitchey-slo demo $(DEMO_ARGS); fi
 	@$(BIN)/pitchey-slo report run slo
 	@if [ "$(SERVE)" != 0 ]; then exec $(BIN)/pitchey-slo demo --live $(LIVE) --serve; fi
+
+review: setup ## the weekly threshold review on the demo, with its two planted rules
+	@PITCHEY_CONFIG="$(PITCHEY_HOME)/config" $(BIN)/pitchey-slo report run threshold_review
 
 serve: setup ## serve the API on this home
 	@$(BIN)/pitchey-slo serve

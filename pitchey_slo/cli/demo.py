@@ -104,6 +104,22 @@ def choose(asked: History, held: History | None, *, given: bool, again: bool) ->
     )
 
 
+def write_config(settings: Settings) -> Path:
+    """A folder of configurations in the home, with two alert rules more than the one in use: one too eager, one asleep,
+    for the threshold review to find. One that is there already is left as it is."""
+    import shutil
+
+    from pitchey_slo import demo
+    from pitchey_slo.settings import shipped
+
+    folder = settings.home / "config"
+    if not folder.exists():
+        shutil.copytree(settings.config if settings.config.is_dir() else shipped("config"), folder)
+        (folder / "rules").mkdir(exist_ok=True)
+        shutil.copy(Path(demo.__file__).with_name("review_rules.yml"), folder / "rules" / "demo.yml")
+    return folder
+
+
 def _end(text: str | None) -> datetime:
     """A whole minute: the one given, or the current one."""
     now = datetime.now(UTC)
@@ -155,6 +171,7 @@ def _history(settings: Settings, console: Console, history: History) -> dict[str
         bar.update(task, description="bringing the rows into the lake")
     taken = time.monotonic() - started
     replace(history, done=True).write(settings.home)
+    write_config(settings)
     _tell(console, settings, history, sent, stored, incidents, taken)
     return {
         **asdict(replace(history, done=True)),
@@ -202,6 +219,11 @@ def _tell(
         ("serve", "the API alone"),
     ):
         console.print(f"  {f'pitchey-slo {command}{option}':<58} {why}", highlight=False, soft_wrap=True)
+    config = settings.home / "config"
+    if (config / "rules" / "demo.yml").is_file():
+        console.print("\nWith two alerts more, one too eager and one asleep (docs/review.md):", highlight=False)
+        command = f"PITCHEY_CONFIG={config} pitchey-slo report run threshold_review{option}"
+        console.print(f"  {command}", highlight=False, soft_wrap=True)
 
 
 def _option(settings: Settings) -> str:

@@ -22,6 +22,10 @@ WEEK_SECONDS: Final = 7 * 86_400.0
 #: A rule is noisy from so many firings without an incident a week on, if they are so large a share of all.
 NOISY_PER_WEEK: Final = 1.0
 NOISY_SHARE: Final = 0.3
+#: A noisy rule with such a share of firings for nothing, or that fires for nothing so much of the time, is one that
+#: nobody listens to: that it fired during an incident told nobody anything, and may well be chance.
+IGNORED_SHARE: Final = 0.8
+IGNORED_TIME: Final = 0.05
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,12 @@ class Looked:
         return self.false_per_week >= NOISY_PER_WEEK and (self.false_share or 0.0) >= NOISY_SHARE
 
     @property
+    def ignored(self) -> bool:
+        """Whether it is so noisy that what it catches is taken as caught by chance."""
+        time = self.idle_seconds / (self.end - self.start).total_seconds()
+        return self.noisy and ((self.false_share or 0.0) >= IGNORED_SHARE or time >= IGNORED_TIME)
+
+    @property
     def blind(self) -> bool:
         """Whether it never had any data to look at."""
         return not self.history.evaluated
@@ -82,8 +92,8 @@ class Looked:
 
 @dataclass(frozen=True)
 class Missed:
-    """An incident that no rule fired for. `rule` would have caught it at `point` (None when none can), with so many
-    firings without an incident more; `proposed`: a proposal of this review does it."""
+    """An incident that no rule fired for, those that nobody listens to aside. `rule` would have caught it at `point`
+    (None when none can), with so many firings without an incident more; `proposed`: a proposal does it."""
 
     incident: Incident
     rule: Rule | None
@@ -100,6 +110,7 @@ class Proposal:
     text     the rule in its file as it is; `diff` what would change there
     tuning   all that was tried; `point` is what is proposed
     changes  firing by firing: gained, lost, moved
+    gains    the missed incidents that it would catch
     reasons  why, in sentences; `sure` as `Tuning.sure`
     spoken   annotations that tell people the old number, and would still
     """
@@ -109,6 +120,7 @@ class Proposal:
     tuning: Tuning
     point: Point
     changes: Changes
+    gains: tuple[Incident, ...]
     diff: str
     reasons: tuple[str, ...]
     sure: str
@@ -182,7 +194,7 @@ class Review:
     """Rules over start <= t < end against the labelled incidents of that time.
 
     rules      every alerting rule, noisiest first
-    missed     incidents that no rule fired for
+    missed     incidents that no rule fired for, rules that are `ignored` aside
     lint       one report per objective
     proposals  what to change, most useful first
     due        earlier decisions that shall be looked at again by `end`

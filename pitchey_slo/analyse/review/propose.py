@@ -43,12 +43,20 @@ SECOND: Final = 1 / 3
 
 @dataclass(frozen=True)
 class Concerned(Cost):
-    """As `Cost`, for the incidents that count for one rule: `weights` in the order of the incidents."""
+    """As `Cost`, for the incidents that count for one rule: `weights` in the order of the incidents.
+
+    `seconds` is the length of the whole time. A firing counts in the block in which it begins; what it fires for
+    nothing beyond the length of a block is spread over all blocks, else a rule that always fires looks free in all but
+    the first.
+    """
 
     weights: tuple[float, ...] = ()
+    seconds: float = float("inf")
 
     def of(self, swept: Swept, fold_of: Ints, folds: int) -> Floats:
-        cost = self.false * swept.false + self.hour / 3600 * swept.idle
+        idle = np.minimum(swept.idle, self.seconds / folds)
+        idle = idle + (swept.idle - idle).sum(axis=2, keepdims=True) / folds
+        cost = self.false * swept.false + self.hour / 3600 * idle
         late = np.where(np.isnan(swept.late), self.missed, np.minimum(self.missed, self.minute / 60 * swept.late))
         late = late * np.array(self.weights)
         for fold in range(folds):
@@ -82,14 +90,14 @@ def propose(
     tell = progress or _nothing
     tested = backtest(groups, scan, start, end, progress=lambda share, what: tell(share / 2, what))
     rules = tuple(sorted((_looked(h, known, start, end) for h in tested.rules), key=_noise))
-    caught = {i.id for r in rules for i in r.caught}
+    caught = {i.id for r in rules if not r.ignored for i in r.caught}
     orphans = [i for i in known if i.id not in caught]
     tunings = _tuned(groups, scan, start, end, known, orphans, rules, tell)
     found: list[Proposal] = []
     for looked in rules:
         tuning = tunings.get(looked.rule.key)
         if tuning is not None and not _rejected(looked, decisions, end):
-            others = {i.id for r in rules if r is not looked for i in r.caught}
+            others = {i.id for r in rules if r is not looked and not r.ignored for i in r.caught}
             made = _proposal(looked, tuning, others, {i.id for i in orphans}, folder, hash_of(known), watermark)
             found += [made] if made else []
     proposals = _one_per_incident(found)
@@ -122,7 +130,8 @@ def _tuned(
     for n, looked in enumerate(wanted):
         tell(0.5 + n / len(wanted) / 2, looked.rule.name)
         mine = {i.id for i in [*looked.caught, *orphans]}
-        cost = Concerned(weights=tuple(1.0 if i.id in mine else SECOND for i in known))
+        weights = tuple(1.0 if i.id in mine else SECOND for i in known)
+        cost = Concerned(weights=weights, seconds=(end - start).total_seconds())
         try:
             found[looked.rule.key] = ask(looked.rule.key, groups, scan, start, end, known, cost=cost)
         except QueryError:  # it cannot be tuned; its history tells why it fails, if it does
@@ -139,10 +148,10 @@ def _proposal(
     if not tuning.changes:
         return None
     changes = compare(tuning.firings(tuning.current), tuning.firings(point), tuning.incidents)
-    if any(i.id not in others for i in changes.newly_missed):
+    if not looked.ignored and any(i.id not in others for i in changes.newly_missed):
         return None
     before, after = _false(changes, "before"), _false(changes, "after")
-    gains = [i for i in changes.newly_caught if i.id in orphans]
+    gains = tuple(i for i in changes.newly_caught if i.id in orphans)
     why: Literal["noisy", "missed"]
     if gains and after / looked.weeks <= max(PRICE_PER_WEEK, before / looked.weeks):
         why = "missed"
@@ -160,9 +169,9 @@ def _proposal(
     except (ConfigError, DecisionError, NotFound):  # its text cannot be changed: shared by anchors, written as 5m
         return None
     spoken = patch.spoken(text.at, numbers[0]) if numbers and numbers[0] != numbers[1] else ()
-    told = words.reasons(looked, tuning, changes, gains)
+    told = words.reasons(looked, tuning, changes, gains, others)
     return Proposal(
-        why, text, tuning, point, changes, text.diff(new), told, words.sure(tuning), spoken, incidents, watermark
+        why, text, tuning, point, changes, gains, text.diff(new), told, words.sure(tuning), spoken, incidents, watermark
     )
 
 
@@ -173,9 +182,9 @@ def _false(changes: Changes, side: str) -> int:
 def _one_per_incident(found: Sequence[Proposal]) -> tuple[Proposal, ...]:
     """Noisy rules first; of the rules that would catch the same missed incident the one that costs least."""
     kept = [p for p in found if p.why == "noisy"]
-    covered = {i.id for p in kept for i in p.changes.newly_caught}
+    covered = {i.id for p in kept for i in p.gains}
     for each in sorted((p for p in found if p.why == "missed"), key=_price):
-        new = {i.id for i in each.changes.newly_caught} - covered
+        new = {i.id for i in each.gains} - covered
         if new:
             kept.append(each)
             covered |= new
@@ -198,7 +207,7 @@ def _far(tuning: Tuning, point: Point) -> float:
 def _missed(incident: Incident, tunings: Mapping[str, Tuning], proposals: Sequence[Proposal]) -> Missed:
     """Which rule could have caught it, at the fewest firings without an incident."""
     for each in proposals:
-        if incident.id in {i.id for i in each.changes.newly_caught}:
+        if incident.id in {i.id for i in each.gains}:
             more = _false(each.changes, "after") - _false(each.changes, "before")
             return Missed(incident, each.rule, each.point, more, True)
     best: tuple[tuple[float, float], Tuning, Point] | None = None
@@ -211,7 +220,7 @@ def _missed(incident: Incident, tunings: Mapping[str, Tuning], proposals: Sequen
             empty = _empty(tuning, turn.false, turn.idle)[catches[:, 0], catches[:, 1]]
             i, j = catches[int(np.argmin(empty))].tolist()
             point = tuning.point(w, i, j)
-            price = float(empty.min() - _empty(tuning, tuning.current.false, tuning.current.idle_seconds))
+            price = float(empty.min())
             if best is None or (price, _far(tuning, point)) < best[0]:
                 best = (price, _far(tuning, point)), tuning, point
     if best is None or best[0][0] / best[1].weeks > 5 * PRICE_PER_WEEK:

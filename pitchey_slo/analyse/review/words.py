@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from pitchey_slo.analyse.review.model import Looked, lasting
 from pitchey_slo.analyse.review.numbers import number
@@ -18,14 +18,16 @@ def setting(point: Point) -> str:
     return held if point.threshold is None else f"{number(point.threshold)}, {held}"
 
 
-def reasons(looked: Looked, tuning: Tuning, changes: Changes, gains: Sequence[Incident]) -> tuple[str, ...]:
-    """What is so, what would be, how it held up, how sure that is."""
+def reasons(
+    looked: Looked, tuning: Tuning, changes: Changes, gains: Sequence[Incident], others: Collection[str]
+) -> tuple[str, ...]:
+    """What is so, what would be, how it held up, how sure that is. `others`: ids of what other rules catch."""
     return tuple(
         part
         for part in (
             _now(looked),
             _then(looked, tuning, changes, gains),
-            _lost(changes),
+            _lost(changes, others),
             _held(tuning),
             _sure(tuning),
         )
@@ -62,9 +64,13 @@ def _then(looked: Looked, tuning: Tuning, changes: Changes, gains: Sequence[Inci
     return told + "." + later
 
 
-def _lost(changes: Changes) -> str:
-    titles = ", ".join(dict.fromkeys(i.title for i in changes.newly_missed))
-    return f"It would no longer catch: {titles}. Other rules do." if titles else ""
+def _lost(changes: Changes, others: Collection[str]) -> str:
+    kept = dict.fromkeys(i.title for i in changes.newly_missed if i.id in others)
+    lost = dict.fromkeys(i.title for i in changes.newly_missed if i.id not in others)
+    told = [f"It would no longer fire for: {', '.join(kept)}; other rules do."] if kept else []
+    if lost:
+        told.append(f"It fired by chance for: {', '.join(lost)}; no other rule does.")
+    return " ".join(told)
 
 
 def _held(tuning: Tuning) -> str:
