@@ -44,7 +44,9 @@ def tuning_front(tuning: Tuning, *, height: int = 380) -> go.Figure:
             )
         )
         theme.label(fig, point.false_per_week, point.missed, word, colour, yanchor="bottom", yshift=8)
-    most = max([p.false_per_week for p in (*line, tuning.current, tuning.recommended)], default=1.0)
+    marked = max(tuning.current.false_per_week, tuning.recommended.false_per_week)
+    # the far end of the front is noise nobody would take; it stays reachable by zooming
+    most = max([marked, *(p.false_per_week for p in line if p.false_per_week <= 5 * marked + 5)])
     fig.update_xaxes(title_text="firings without an incident, a week", range=[-0.04 * most - 0.05, 1.15 * most + 0.2])
     fig.update_yaxes(
         title_text=f"missed of {len(tuning.incidents)} incidents",
