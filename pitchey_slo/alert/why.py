@@ -96,9 +96,7 @@ def why(alert_id: str, query: Query) -> Why:
     if not found:
         raise NotFound(f"no alert {alert_id[:128]!r}; `pitchey-slo alerts list --all` shows those there are")
     alert = rows.alert_from(found[0])
-    events = query(
-        f"SELECT * FROM alert_events WHERE alert_id = ? ORDER BY ts LIMIT {MOST}", [alert.id]
-    ).to_pylist()
+    events = query(f"SELECT * FROM alert_events WHERE alert_id = ? ORDER BY ts LIMIT {MOST}", [alert.id]).to_pylist()
     decided = sorted((rows.event_from(row) for row in events), key=lambda e: (e.ts, _ORDER.get(e.kind, 3)))
     return Why(alert, tuple(decided), _messages(alert, events, query))
 
