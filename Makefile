@@ -41,7 +41,7 @@ serve: setup ## serve the API on this home
 	@$(BIN)/pitchey-slo serve
 
 test: setup parts ## install what the tests need, run them
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 3 --dist loadfile
 
 # real parts the tests use; what cannot be installed here is skipped with a reason (CI=true fails instead)
 parts:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -133,16 +134,32 @@ def _send(
     sent: Counter[str] = Counter()
     batches = live(seed=seed, rate=rate, start=start, clock=clock, troubles=troubles)
     until = time.monotonic() + (seconds if seconds is not None else float("inf"))
-    with open_door(settings) as door, console.status("sending") as status:
-        try:
-            while (left := until - time.monotonic()) > 0:
-                time.sleep(min(PAUSE, left))
-                _deliver(door.append, next(batches), sent, console)
-                status.update(f"{sent['requests']:,} requests sent; Ctrl-C stops")
-        except KeyboardInterrupt:
-            pass
+    with open_door(settings) as door, console.status("sending") as status, _asked_to_stop() as stop:
+        while (left := until - time.monotonic()) > 0 and not stop.wait(min(PAUSE, left)):
+            _deliver(door.append, next(batches), sent, console)
+            status.update(f"{sent['requests']:,} requests sent; Ctrl-C stops")
     console.print(f"{sent['requests']:,} requests and {sent['business_events']:,} business events sent")
     return {"home": str(settings.home), "rows": dict(sent)}
+
+
+@contextmanager
+def _asked_to_stop() -> Iterator[threading.Event]:
+    """Set by Ctrl-C or SIGTERM. An exception in the middle of anything could be lost on the way, a flag cannot; the
+    second Ctrl-C is an exception again."""
+    stop = threading.Event()
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def ask(number: int, _: object) -> None:
+        stop.set()
+        signal.signal(number, signal.default_int_handler)
+
+    for number in before:
+        signal.signal(number, ask)
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _deliver(
