@@ -45,6 +45,10 @@ class Part:
         return floats(self.groups, name if name in self.groups.column_names else "rows")
 
 
+#: Filters whose groups are remembered.
+_LAST = 3
+
+
 @dataclass(frozen=True, eq=False)
 class TableScan:
     """All groups: place of each one's minute in `at`, its masks and sums."""
@@ -55,6 +59,7 @@ class TableScan:
     masks: list[Ints]
     sums: dict[str, Floats]
     known: dict[tuple[int, str], Floats] = field(default_factory=dict)
+    last: dict[int, tuple[Ints, Ints]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, parts: Sequence[Part], filters: int) -> TableScan:
@@ -64,19 +69,28 @@ class TableScan:
         keys = [_joined([ints(p.groups, f"mask{n}") for p in parts], np.int64) for n in numbers]
         even = all(p.groups.column_names[-1] == "rows" for p in parts)
         rows = _joined([p.sums("rows") for p in parts], np.float64)
-        sums = {n: rows if even else _joined([p.sums(n) for p in parts], np.float64) for n in SUMS}
+        sums = {n: rows if even else _same(_joined([p.sums(n) for p in parts], np.float64), rows) for n in SUMS}
         return cls(tuple(parts), at, place, keys, sums)
 
     def total(self, index: int, name: str) -> Floats:
         """Sum of `name` per minute of `at` over the groups that pass filter `index`."""
         key = (index, str(id(self.sums[name])))
         if key not in self.known:
-            number, value = bit(index)
-            passing = np.flatnonzero(self.masks[number] & value)
-            weights = self.sums[name][passing]
-            sums = np.bincount(self.place[passing], weights=weights, minlength=len(self.at))
+            passing, place = self._passing(index)
+            sums = np.bincount(place, weights=self.sums[name][passing], minlength=len(self.at))
             self.known[key] = np.asarray(sums, dtype=np.float64)
         return self.known[key]
+
+    def _passing(self, index: int) -> tuple[Ints, Ints]:
+        """The groups that pass a filter and their places; kept for the filters asked last, since all sums of one are
+        asked in a row."""
+        if index not in self.last:
+            number, value = bit(index)
+            passing = np.flatnonzero(self.masks[number] & value)
+            while len(self.last) >= _LAST:
+                self.last.pop(next(iter(self.last)))
+            self.last[index] = passing, self.place[passing]
+        return self.last[index]
 
 
 def read_rows(
@@ -139,6 +153,11 @@ def ints(table: pa.Table, name: str) -> Ints:
 def _plain(table: pa.Table, name: str) -> NDArray[Any]:
     """A column of numbers without nulls; to_numpy() would import pandas, a second and more of every command."""
     return np.concatenate([np.empty(0, np.int64), *(np.from_dlpack(chunk) for chunk in table.column(name).chunks)])
+
+
+def _same(sums: Floats, rows: Floats) -> Floats:
+    """`rows` itself where the sums are equal to it, as without sampling: what is counted of it is counted once."""
+    return rows if np.array_equal(sums, rows) else sums
 
 
 def _joined(parts: Sequence[NDArray[Any]], kind: type[np.generic]) -> NDArray[Any]:
