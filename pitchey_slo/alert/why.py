@@ -7,14 +7,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
 
 from pitchey_slo.alert import rows
 from pitchey_slo.alert.model import Alert, AlertEvent, Notification
-from pitchey_slo.alert.words import length, moment
+from pitchey_slo.alert.words import iso, length, moment
 from pitchey_slo.errors import NotFound
 
 Query = Callable[[str, Sequence[Any]], pa.Table]
@@ -79,7 +78,7 @@ class Why:
             "value": None if alert.value is None else _number(alert.value),
             "rule": dict(alert.rule),
             "decisions": [
-                {"at": _iso(e.ts), "kind": e.kind, "text": e.text, "detail": json.loads(rows.text_of(e.detail))}
+                {"at": iso(e.ts), "kind": e.kind, "text": e.text, "detail": json.loads(rows.text_of(e.detail))}
                 for e in self.events
             ],
             "notifications": [notification_dict(n) for n in self.notifications],
@@ -141,7 +140,7 @@ def alert_dict(alert: Alert) -> dict[str, Any]:
         "rule_group": alert.rule_group,
         "generator_url": alert.generator_url,
         "acked_by": alert.acked_by,
-        **{name: _iso(getattr(alert, name)) for name in _TIMES},
+        **{name: iso(getattr(alert, name)) for name in _TIMES},
     }
 
 
@@ -160,15 +159,11 @@ def notification_dict(sent: Notification) -> dict[str, Any]:
         "attempts": sent.attempts,
         "answer": sent.answer,
         "fallback_of": sent.fallback_of,
-        **{name: _iso(getattr(sent, name)) for name in ("created_at", "due_at", "next_attempt_at", "sent_at")},
+        **{name: iso(getattr(sent, name)) for name in ("created_at", "due_at", "next_attempt_at", "sent_at")},
     }
 
 
 _TIMES = ("active_at", "fired_at", "cleared_at", "resolved_at", "ends_at", "acked_at", "updated_at")
-
-
-def _iso(time: datetime | None) -> str | None:
-    return None if time is None else rows.text_of(time).strip('"').replace("+00:00", "Z")
 
 
 def _number(value: float) -> float | str:

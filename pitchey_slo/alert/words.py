@@ -13,6 +13,15 @@ def moment(time: datetime) -> str:
     return f"{time.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
+def iso(time: datetime | None) -> str | None:
+    """As JSON answers carry a time.
+
+    >>> iso(datetime(2026, 3, 2, 12, 0, tzinfo=UTC)), iso(None)
+    ('2026-03-02T12:00:00Z', None)
+    """
+    return None if time is None else time.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
 def length(seconds: float) -> str:
     """
     >>> length(90), length(14_400), length(0.5)

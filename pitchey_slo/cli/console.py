@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pitchey_slo.settings import Settings, shipped
+from pitchey_slo.settings import Settings
 
 if TYPE_CHECKING:
     from pitchey_slo.slo import Specs
@@ -21,9 +21,9 @@ Service = Annotated[str | None, typer.Option(help="Only the SLOs of this service
 def specs_of(settings: Settings) -> tuple[Specs, Path]:
     """(what config/slos says, its folder); the shipped ones when there is no such folder."""
     from pitchey_slo.slo import read
+    from pitchey_slo.slo.spec.shelf import slo_folder
 
-    own = settings.config / "slos"
-    folder = own if own.exists() else shipped("config") / "slos"
+    folder = slo_folder(settings)
     return read(folder), folder
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -13,6 +13,7 @@ from pitchey_slo.alert import inbox
 from pitchey_slo.alert.matchers import Matcher, parse
 from pitchey_slo.alert.silences import Silence, hid, status
 from pitchey_slo.alert.why import alert_dict
+from pitchey_slo.alert.words import iso
 from pitchey_slo.errors import RequestError
 from pitchey_slo.web.alerting import alerting_of
 from pitchey_slo.web.alerts import time_of, who
@@ -120,7 +121,3 @@ def _matchers(text: str) -> tuple[Matcher, ...]:
         return parse(text)
     except ValueError as error:
         raise RequestError(f"matchers: {error}") from None
-
-
-def iso(time: datetime | None) -> str | None:
-    return None if time is None else time.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
+from pitchey_slo.alert.words import iso
 from pitchey_slo.web.alerting import alerting_of
 from pitchey_slo.web.auth import needs
 from pitchey_slo.web.errors import answer
@@ -20,7 +21,7 @@ async def watchdog(request: Request) -> Response:
     looked = found.looked_at if found is not None else None
     return answer(
         {
-            "looked_at": looked.isoformat().replace("+00:00", "Z") if looked else None,
+            "looked_at": iso(looked),
             "findings": [{"alert": f.name, "severity": f.severity, "about": f.about, "text": f.text} for f in findings],
         }
     )

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 
@@ -35,6 +35,7 @@ LIMITS: Final = Limits(samples=2_000_000_000, seconds=None)
 _TRIES: Final = 400
 
 Check = Callable[[], None]
+Piece = TypeVar("Piece")
 
 
 def _nothing() -> None:
@@ -91,21 +92,41 @@ def pieces(
 ) -> Iterator[Condition]:
     """The same in pieces, as they fit into memory; each begins after the one before it."""
     root = pinned(parse(rule.expr))
-    tries = [_TRIES]
+    return in_halves(
+        grid, scan, lambda part: _evaluated(rule, root, scan, part, offset_ms, limit, check), _failed, check, _TRIES
+    )
 
-    def run(part: Grid) -> Iterator[Condition]:
+
+def in_halves(
+    grid: Grid,
+    scan: SharedReads,
+    evaluate: Callable[[Grid], Piece],
+    failed: Callable[[Grid, QueryError], Piece],
+    check: Check,
+    tries: int,
+    *,
+    fatal: tuple[type[QueryError], ...] = (),
+) -> Iterator[Piece]:
+    """`evaluate` over the grid; where that fails over its halves, down to the steps that fail alone (`failed`), and
+    for no more than `tries` failures that are not about memory. Errors in `fatal` are raised at once."""
+    left = tries
+
+    def run(part: Grid) -> Iterator[Piece]:
+        nonlocal left
         check()
         if not part.count:
             return
         try:
             scan.steps = part.count
-            yield _evaluated(rule, root, scan, part, offset_ms, limit, check)
+            yield evaluate(part)
             return
         except QueryError as error:
             if not isinstance(error, TooMuch):
-                tries[0] -= 1
-            if part.count == 1 or tries[0] <= 0:
-                yield _failed(part, error)
+                if isinstance(error, fatal):
+                    raise
+                left -= 1
+            if part.count == 1 or left <= 0:
+                yield failed(part, error)
                 return
         half = part.count // 2
         yield from run(Grid(part.start, part.step, half))

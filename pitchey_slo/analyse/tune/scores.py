@@ -9,18 +9,18 @@ it. So the whole rule is evaluated once, and any number of limits are asked afte
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from pitchey_slo.alert.evaluate import ask
 from pitchey_slo.alert.rules import Rule
-from pitchey_slo.analyse.backtest.condition import LIMITS, SUBQUERY_STEP_MS, pinned
+from pitchey_slo.analyse.backtest.condition import LIMITS, SUBQUERY_STEP_MS, in_halves, pinned
 from pitchey_slo.analyse.backtest.coverage import covered, windows
 from pitchey_slo.analyse.backtest.episodes import Bools, Floats, Ints
 from pitchey_slo.analyse.backtest.naming import named
-from pitchey_slo.analyse.backtest.reads import SharedReads, TooMuch
+from pitchey_slo.analyse.backtest.reads import SharedReads
 from pitchey_slo.analyse.tune.knob import Knob, Path, knob_of
 from pitchey_slo.errors import QueryError
 from pitchey_slo.promql import Scan, parse, tree
@@ -67,29 +67,16 @@ def scored(rule: Rule, scan: Scan, grid: Grid, offset_ms: int, check: Check = la
         raise QueryError(f"rule {rule.name}: `@ start()` inside a subquery cannot be tuned; write a fixed offset")
     knob = knob_of(root)
     reads = scan if isinstance(scan, SharedReads) else SharedReads(scan)
-    tries = [_TRIES]
-
-    def run(part: Grid) -> Iterator[Scored]:
-        check()
-        if not part.count:
-            return
-        try:
-            reads.steps = part.count
-            yield _part(rule, root, knob, reads, part, offset_ms, check)
-            return
-        except QueryError as error:
-            if not isinstance(error, TooMuch):
-                if isinstance(error, Untunable):
-                    raise
-                tries[0] -= 1
-            if part.count == 1 or tries[0] <= 0:
-                yield _failed(knob, part, error)
-                return
-        half = part.count // 2
-        yield from run(Grid(part.start, part.step, half))
-        yield from run(Grid(part.start + half * part.step, part.step, part.count - half))
-
-    return _together(knob, list(run(grid)))
+    parts = in_halves(
+        grid,
+        reads,
+        lambda part: _part(rule, root, knob, reads, part, offset_ms, check),
+        lambda part, error: _failed(knob, part, error),
+        check,
+        _TRIES,
+        fatal=(Untunable,),
+    )
+    return _together(knob, list(parts))
 
 
 class Untunable(QueryError):
