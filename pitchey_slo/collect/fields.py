@@ -35,13 +35,16 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "labelled_by": ("labeled_by",),
     "deployed_by": ("author",),
     "version": ("release",),
+    "level": ("severity", "severity_text", "loglevel", "log_level"),
+    "message": ("msg", "body", "line"),
+    "service": ("service_name",),
 }
 
 #: Texts where senders often have a whole number; it is stored as its decimal digits.
 NUMERIC_TEXT = frozenset({"event_id", "id", "version"})
 
 #: Texts where an object or array is stored as its JSON.
-JSON_TEXT = frozenset({"properties", "parameters"})
+JSON_TEXT = frozenset({"properties", "parameters", "attributes", "details"})
 
 SHOWN = 20  # warnings about unknown fields per delivery; one line counts the rest
 

@@ -9,8 +9,8 @@ Times are UTC with microseconds. `sample_interval` says for how many events a ro
 `_sample_interval`); every count, ratio and quantile weighs it. `source` with `event_id` names a delivery: the same pair
 is stored once, however often it is sent. A null `event_id` promises nothing and is always stored.
 
-What is collected stands in `given.py`, what the house writes itself in `house.py`. The same columns stand as SQL in
-`store/schema/*.sql`; a test compares the two.
+What is collected stands in `given.py`, what is looked at in `watched.py`, what the house writes itself in `house.py`.
+The same columns stand as SQL in `store/schema/*.sql`; a test compares the two.
 """
 
 from __future__ import annotations
@@ -33,23 +33,27 @@ from pitchey_slo.tables.house import (
     ALERT_GROUPS,
     ALERTS,
     CORRECTIONS,
+    DASHBOARDS,
     DECISIONS,
     ESCALATIONS,
     HOUSE,
+    INCIDENT_UPDATES,
     NOTIFICATIONS,
     SILENCES,
+    SYNTHETICS,
 )
 from pitchey_slo.tables.table import TEXT, TIME, Column, Table
+from pitchey_slo.tables.watched import LOGS, PROBES
 
 __all__ = [
-    "ALERTS", "ALERT_EVENTS", "ALERT_GROUPS", "BUSINESS_EVENTS", "CORRECTIONS", "DECISIONS", "DEPLOYMENTS",
-    "ESCALATIONS", "GROWING", "HOT", "HOUSE", "INCIDENTS", "NOTIFICATIONS", "REGISTERS", "REPORT_RUNS", "REQUESTS",
-    "REQUEST_MINUTES", "ROLLED", "ROLLUPS", "SAMPLES", "SERIES", "SERIES_TABLES", "SILENCES", "STORED", "STREAMS",
-    "TABLES", "TEXT", "TIME", "Column", "Table",
+    "ALERTS", "ALERT_EVENTS", "ALERT_GROUPS", "BUSINESS_EVENTS", "CORRECTIONS", "DASHBOARDS", "DECISIONS",
+    "DEPLOYMENTS", "ESCALATIONS", "GROWING", "HOT", "HOUSE", "INCIDENTS", "INCIDENT_UPDATES", "LOGS", "NOTIFICATIONS",
+    "PROBES", "REGISTERS", "REPORT_RUNS", "REQUESTS", "REQUEST_MINUTES", "ROLLED", "ROLLUPS", "SAMPLES", "SERIES",
+    "SERIES_TABLES", "SILENCES", "STORED", "STREAMS", "SYNTHETICS", "TABLES", "TEXT", "TIME", "Column", "Table",
 ]  # fmt: skip
 
 #: what people send rows of
-TABLES: Final = {t.name: t for t in (REQUESTS, BUSINESS_EVENTS, INCIDENTS, DEPLOYMENTS, REPORT_RUNS)}
+TABLES: Final = {t.name: t for t in (REQUESTS, BUSINESS_EVENTS, LOGS, PROBES, INCIDENTS, DEPLOYMENTS, REPORT_RUNS)}
 _WRITTEN: Final = {**TABLES, **HOUSE}
 STREAMS: Final = {name: t for name, t in _WRITTEN.items() if t.kind == "stream"}
 REGISTERS: Final = {name: t for name, t in _WRITTEN.items() if t.kind == "register"}

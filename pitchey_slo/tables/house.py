@@ -1,4 +1,5 @@
-"""The tables that this house writes itself: corrections of SLOs, decisions about rules, what alerting has to remember.
+"""The tables that this house writes itself: corrections of SLOs, decisions about rules, saved dashboards and tests,
+what alerting has to remember.
 
 Alert state and the messages that follow from it are rows of these tables, written in one transaction
 (`Store.append_all`), so that a crash loses neither.
@@ -211,7 +212,62 @@ DECISIONS: Final = Table(
     ),
 )  # fmt: skip
 
+DASHBOARDS: Final = Table(
+    "dashboards",
+    "dashboards that people saved, each version a row; the highest version of a name is the one shown",
+    "register",
+    time="created_at",
+    keep_days=0,
+    columns=(
+        Column("id", TEXT, "name and version: system@3", required=True, longest=128),
+        Column("name", TEXT, "name of the dashboard, as in its address", required=True, longest=64),
+        Column("version", pa.int64(), "1 and up; a file in config/dashboards counts as version 0", required=True),
+        Column("definition", TEXT, "the definition as YAML; null when this version removes it", longest=1 << 20),
+        Column("saved_by", TEXT, "who saved it", required=True, longest=128),
+        Column("comment", TEXT, "what was changed and why", longest=4_096),
+        Column("created_at", TIME, "when it was saved", required=True),
+        Column("source", TEXT, "api, dashboard, cli or notebook", default="api", longest=512),
+    ),
+)
+
+SYNTHETICS: Final = Table(
+    "synthetics",
+    "synthetic tests that were added over the API; those in config/synthetics are read from their files",
+    "register",
+    time="updated_at",
+    keep_days=0,
+    columns=(
+        Column("id", TEXT, "name of the test", required=True, longest=128),
+        Column("definition", TEXT, "the definition as YAML; secrets by reference", required=True, longest=1 << 20),
+        Column("added_by", TEXT, "who added or last changed it", required=True, longest=128),
+        Column("updated_at", TIME, "when it was last changed", required=True),
+        Column("removed_at", TIME, "when it was taken away; null while it runs"),
+        Column("source", TEXT, "api, dashboard, cli or notebook", default="api", longest=512),
+    ),
+)
+
+INCIDENT_UPDATES: Final = Table(
+    "incident_updates",
+    "what the public is told of an incident; one with no update is not on the status page",
+    "register",
+    time="created_at",
+    keep_days=0,
+    columns=(
+        Column("id", TEXT, "stable name of the update", required=True, longest=128),
+        Column("incident_id", TEXT, "which incident", required=True, longest=128),
+        Column("status", TEXT, "investigating, identified, monitoring or resolved", required=True, longest=32),
+        Column("components", TEXT, "components it is about, comma-separated", longest=1_024),
+        Column("message", TEXT, "what people read", required=True, longest=4_096),
+        Column("posted_by", TEXT, "who posted it; never shown to the public", required=True, longest=128),
+        Column("created_at", TIME, "when it was posted", required=True),
+        Column("source", TEXT, "api, dashboard, cli or notebook", default="api", longest=512),
+    ),
+)
+
 HOUSE: Final = {
     t.name: t
-    for t in (CORRECTIONS, ALERTS, ALERT_EVENTS, NOTIFICATIONS, ALERT_GROUPS, ESCALATIONS, SILENCES, DECISIONS)
+    for t in (
+        *(CORRECTIONS, ALERTS, ALERT_EVENTS, NOTIFICATIONS, ALERT_GROUPS, ESCALATIONS, SILENCES, DECISIONS),
+        *(DASHBOARDS, SYNTHETICS, INCIDENT_UPDATES),
+    )
 }

@@ -81,6 +81,8 @@ def test_every_table_has_its_path(ingest: httpx.Client, table: str) -> None:
     row = {
         "requests": event(),
         "business_events": {"ts": "2026-01-05T10:00:00Z", "event": "nda_signed", "properties": {"pitch": 7}},
+        "logs": {"ts": "2026-01-05T10:00:00Z", "message": "pool exhausted", "level": "error", "attributes": {"n": 3}},
+        "probes": {"ts": "2026-01-05T10:00:00Z", "test": "login", "state": "healthy", "duration_ms": 41.0},
         "incidents": {"id": "i1", "title": "slow database", "started_at": "2026-01-05T10:00:00Z"},
         "deployments": {"id": "d1", "ts": "2026-01-05T10:00:00Z", "version": "1.2.3"},
         "report_runs": {
