@@ -14,6 +14,7 @@
     |   +-- StoreDamaged         acknowledged rows are missing or the file does not open: `pitchey-slo repair`
     +-- QueryError               SQL or PromQL that cannot be answered
     +-- SloError                 a spec that cannot be evaluated
+    +-- AnomalyError             a series that cannot be scored, an unknown detector or parameter
     +-- DecisionError            a decision about a rule that cannot be taken, applied or reverted
     +-- ReportError
     |   +-- ParameterError       unknown or mistyped notebook parameter
@@ -139,6 +140,11 @@ class QueryError(PitcheyError):
 class SloError(PitcheyError):
     reason = "invalid_slo"
     status = 422
+
+
+class AnomalyError(PitcheyError):
+    reason = "bad_parameter"
+    status = 400
 
 
 class DecisionError(PitcheyError):
