@@ -85,6 +85,43 @@ MINUTE_EDGES_MS: Final = tuple(
     )
 )
 
+#: What a look at the platform can find. Closed.
+STATES: Final[dict[str, str]] = {
+    "healthy": "it works as it should",
+    "degraded": "it works, and is slow or near a limit",
+    "unhealthy": "it does not work",
+    "unknown": "nothing can be said: no answer in time, or the fault is ours",
+}
+
+#: Why a look failed. Closed.
+FAILURES: Final[dict[str, str]] = {
+    "dns": "the name has no address, or one that probes may not go to",
+    "connect": "nothing listens there, or the connection broke before anything was said",
+    "tls": "the handshake failed, or the certificate is not to be trusted",
+    "timeout": "no answer in time; the phase says where it hung",
+    "http_status": "an answer with a status that was not hoped for",
+    "assertion": "an answer that does not say what it should, or a measured value beyond its limit",
+    "body": "an answer that cannot be read: broken off, too long, not what its type says",
+    "cert_expiry": "the certificate ended, or ends too soon",
+    "probe_error": "our own fault: a bad template, a missing secret; says nothing of the target",
+}
+
+#: Where the time of a look goes; columns `<phase>_ms` of the table `probes`. Closed, in order.
+PHASES: Final[dict[str, str]] = {
+    "dns": "name to address",
+    "connect": "TCP connection",
+    "tls": "TLS handshake",
+    "first_byte": "request sent until the first byte of the answer",
+    "transfer": "first to last byte of the answer",
+}
+
+#: What a row of `probes` is.
+PROBE_SCOPES: Final[dict[str, str]] = {
+    "verdict": "the result that counts",
+    "attempt": "one try; the last of them, or a better one, made the verdict",
+    "step": "one step of a journey",
+}
+
 #: Series that alert rules ask for and that are not made of events: what they mean, and who sends them.
 #: Probes (`pitchey-slo synthetic`) and health checks write the first four; the Worker module pushes the others.
 PROBE_SERIES: Final[dict[str, str]] = {
