@@ -14,6 +14,7 @@ PACKAGE = Path(__file__).parent.parent / "pitchey_slo"
 FLOORS = [
     "names",
     "errors",
+    "yaml_source",
     "tables",
     "series",
     "settings",

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Final
 
 from pitchey_slo.alert.rules import RuleGroup, read_file, rule_files, rules_of
-from pitchey_slo.alert.yaml_source import raise_all
 from pitchey_slo.errors import ConfigError, PitcheyError
+from pitchey_slo.yaml_source import raise_all
 
 log = logging.getLogger(__name__)
 

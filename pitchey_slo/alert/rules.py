@@ -15,9 +15,9 @@ from typing import Any, Final, Literal
 
 from pitchey_slo.alert.templates import PROMETHEUS, TemplateError
 from pitchey_slo.alert.templates.expand import RULE_VARIABLES, parsed
-from pitchey_slo.alert.yaml_source import Source, Value, compose, raise_all
 from pitchey_slo.errors import ConfigError, QueryError
 from pitchey_slo.names import TICK_SECONDS
+from pitchey_slo.yaml_source import Source, Value, compose, raise_all
 
 LARGEST: Final = 8 << 20
 #: Where a group says nothing (evaluated every 15 s, one tick back: docs/alerts.md).

@@ -103,7 +103,9 @@ class Result:
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Result:
         """The result of a row of `probes`. Raises ValueError for a word outside the closed lists."""
-        same = {name: row.get(name) for name in cls.__dataclass_fields__ if name in row and name != "details"}
+        same: dict[str, Any] = {
+            name: row.get(name) for name in cls.__dataclass_fields__ if name in row and name != "details"
+        }
         return cls(
             **same,
             at=row["ts"],

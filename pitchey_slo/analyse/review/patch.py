@@ -15,9 +15,9 @@ from itertools import accumulate
 from typing import Any
 
 from pitchey_slo.alert.rules import Rule, RuleGroup, read_groups, seconds_of
-from pitchey_slo.alert.yaml_source import Value, compose, raise_all
 from pitchey_slo.analyse.review import numbers
 from pitchey_slo.errors import ConfigError, NotFound, did_you_mean
+from pitchey_slo.yaml_source import Value, compose, raise_all
 
 _MARK = "\ufeff"
 
