@@ -78,6 +78,26 @@ class Settings(BaseSettings):
     )
     host: str = Field("127.0.0.1", alias="PITCHEY_HOST", description="address the API listens on")
     port: int = Field(8001, alias="PITCHEY_PORT", ge=0, le=65535, description="port of the API; 0 takes a free one")
+    dashboards: Literal["on", "off"] = Field(
+        "on", alias="PITCHEY_DASHBOARDS", description="whether `serve` also runs the dashboards: on or off"
+    )
+    dashboards_port: int = Field(
+        8002,
+        alias="PITCHEY_DASHBOARDS_PORT",
+        ge=0,
+        le=65535,
+        description="port of the dashboards; 0 takes a free one",
+    )
+    dashboards_url: str | None = Field(
+        None,
+        alias="PITCHEY_DASHBOARDS_URL",
+        description="address people reach the dashboards at when a proxy stands before them; its own by default",
+    )
+    dashboards_anonymous: Literal["none", "public", "viewer", "operator"] = Field(
+        "public",
+        alias="PITCHEY_DASHBOARDS_ANONYMOUS",
+        description="what somebody may do on the dashboards who has not signed in: none, public, viewer or operator",
+    )
     investigate: str = Field(
         "critical",
         alias="PITCHEY_INVESTIGATE",
