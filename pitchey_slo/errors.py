@@ -19,6 +19,10 @@
     +-- ReportError
     |   +-- ParameterError       unknown or mistyped notebook parameter
     |   +-- RunFailed            the notebook ran and failed: which cell, where the notebook lies
+    +-- TargetError              a target that is not asked
+    |   +-- NameNotResolved      its name has no address, or none in time (transient)
+    |   +-- AddressRefused       its address is not on the internet and nobody allowed it
+    +-- ProbeFault               a synthetic test that we cannot carry out: a template, a secret, a browser
     +-- ChannelError             a channel did not take a message: `permanent` says "give up"
     +-- AccessError
     |   +-- Unauthorized         no token, unknown, expired or revoked
@@ -163,6 +167,29 @@ class ParameterError(ReportError):
 
 class RunFailed(ReportError):
     reason = "run_failed"
+
+
+class TargetError(PitcheyError):
+    reason = "bad_parameter"
+    status = 422
+
+
+class NameNotResolved(TargetError):
+    """`timed_out`: the name server did not answer in time."""
+
+    transient = True
+
+    def __init__(self, message: str, *, timed_out: bool = False) -> None:
+        super().__init__(message)
+        self.timed_out = timed_out
+
+
+class AddressRefused(TargetError):
+    pass
+
+
+class ProbeFault(PitcheyError):
+    reason = "bad_config"
 
 
 class ChannelError(PitcheyError):

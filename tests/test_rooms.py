@@ -17,6 +17,7 @@ FLOORS = [
     "yaml_source",
     "tables",
     "series",
+    "guard",
     "settings",
     "collect",
     "probe",

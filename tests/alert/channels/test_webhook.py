@@ -236,7 +236,7 @@ def test_a_name_is_resolved_once_and_that_address_is_dialled(
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (answers[len(asked) - 1], 80))]
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
-    monkeypatch.setattr("pitchey_slo.alert.channels.guard.is_public", lambda address: address == "127.0.0.2")
+    monkeypatch.setattr("pitchey_slo.guard.is_public", lambda address: address == "127.0.0.2")
     port = collector.url.rpartition(":")[2]
     with pytest.raises(ChannelError, match="ConnectError"):
         webhook(f"http://rebind.example:{port}/", allow_private=False).send(note())
