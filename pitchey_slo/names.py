@@ -75,6 +75,9 @@ SLO_VALID: Final = "pitchey_slo_valid_total"
 SLO_BAD: Final = "pitchey_slo_bad_total"
 SLO_TARGET: Final = "pitchey_slo_target"
 
+#: How unusual a watched series is, in [0, 1] (analyse/watch): labels `detector`, `series` and those of the expression.
+ANOMALY_SCORE: Final = "pitchey_anomaly_score"
+
 #: Upper bounds in milliseconds at which requests are counted per minute (table request_minutes): those above, and round
 #: times that people promise. An SLO with one of them as its value is answered from there.
 #: Removing or adding one makes the minutes on disk wrong.

@@ -68,6 +68,8 @@ def rows(
         "business_events": {"event": "pitch_viewed"},
         "incidents": {"id": [f"inc-{i}" for i in range(count)], "title": "something broke"},
         "deployments": {"id": [f"dep-{i}" for i in range(count)], "version": "1.0.0"},
+        "logs": {"message": "it happened"},
+        "probes": {"test": "api-health", "state": "healthy"},
         "report_runs": {"id": [f"run-{i}" for i in range(count)], "notebook": "30_slo_report", "status": "succeeded"},
     }
     values |= plain[table] | columns

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from pitchey_slo.analyse.backtest import Tested
     from pitchey_slo.analyse.review import Proposal, Review
     from pitchey_slo.analyse.tune import Changes, Cost, Point, Tuning
+    from pitchey_slo.analyse.watch import Judged, Watched
     from pitchey_slo.promql import Result
     from pitchey_slo.promql.lake_scan import LakeScan
     from pitchey_slo.slo import SloReport
@@ -293,6 +294,74 @@ class Workbench:
         from pitchey_slo.analyse.tune import ask
 
         return ask.changes_of(tuning, ask.groups_of(self.settings, rules), self._series(), point)
+
+    def detect(
+        self,
+        series: str | pd.Series,
+        detector: str = "ensemble",
+        start: Moment = None,
+        end: Moment = None,
+        step: str | float = "1m",
+        *,
+        timezone: str = "UTC",
+        **params: Any,
+    ) -> pd.DataFrame:
+        """How unusual each sample of a series is, given those before it: index UTC time, columns `value`, `score` in
+        [0, 1] (NaN: nothing can be said) and `reason` ("" or such as "level shift 4 min after deployment v1.2").
+
+        series    a PromQL expression with one series as its answer, or a frame's column with times as its index
+        detector  a name in `analyse.anomaly.DETECTORS`; `params` are its own
+        start, end, step   of a PromQL expression: the last 28 days, a sample a minute
+
+        Scores are those that the live scorer writes for the same series and history. Raises QueryError when the answer
+        is not one series, AnomalyError for an unknown detector or parameter.
+        """
+        from pitchey_slo.analyse.watch.detect import detect, one_series, with_times
+
+        if isinstance(series, str):
+            last = parse_time(end, "end") or self._newest_minute("requests", "business_events", "samples")
+            first, last = self.span(start, last)
+            series = one_series(self.promql_result(series, first, last, step), series)
+        series = with_times(series)
+        marks = self.deployments(series.index[0], series.index[-1]) if len(series) else self.deployments()
+        released = list(zip(marks["ts"], marks["version"], strict=True))
+        return detect(series, detector, released, timezone, params)
+
+    def judge_detectors(
+        self,
+        detectors: Sequence[str] | None = None,
+        start: Moment = None,
+        end: Moment = None,
+        *,
+        watched: Sequence[Watched] | None = None,
+        series: str | None = None,
+        false_per_week: float = 2.0,
+        incidents: Any = None,
+        progress: Callable[[float, str], None] | None = None,
+    ) -> tuple[Judged, ...]:
+        """Each detector at the threshold that gives at most so many false alerts a week: which labelled incidents it
+        finds, and how soon. See docs/anomalies.md.
+
+        watched   what is scored; that of config/anomalies.yml when left out. `series`: only one of them
+        """
+        from pitchey_slo.analyse.anomaly import DETECTORS
+        from pitchey_slo.analyse.watch import judge, load_watched
+        from pitchey_slo.analyse.watch.config import FILE
+        from pitchey_slo.analyse.watch.judge import scores_of
+
+        last = parse_time(end, "end") or self._newest_minute("requests", "business_events", "samples")
+        first, last = self.span(start, last)
+        names = tuple(detectors or DETECTORS)
+        entries = tuple(watched if watched is not None else load_watched(self.settings.config / FILE))
+        chosen = [each for each in entries if series in (None, each.name)]
+        if not chosen:
+            hint = did_you_mean(series or "", [e.name for e in entries]) or f"see {self.settings.config / FILE}"
+            raise QueryError(
+                f"nothing called {series!r} is watched; {hint}" if series else f"nothing is watched; {hint}"
+            )
+        scores = scores_of(chosen, names, self._series(), first, last, progress=progress)
+        known = self.incidents(first, last) if incidents is None else incidents
+        return judge(scores, first, last, known, detectors=names, false_per_week=false_per_week)
 
     def freshness(self, now: datetime | None = None) -> pd.DataFrame:
         """Per table: rows, oldest and newest time, age of the newest in seconds (None when empty)."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
 
 from pitchey_slo.tables.table import TEXT, TIME, Column, Table
 
-_MS: Final = {"low": 0, "high": 1e9}
+#: Bounds of a time in milliseconds.
+_MS: Final[dict[str, Any]] = {"low": 0, "high": 1e9}
 
 PROBES: Final = Table(
     "probes",

@@ -14,6 +14,7 @@ from pitchey_slo.web import (
     alert_page,
     alertmanager,
     alerts,
+    anomalies,
     corrections,
     decisions,
     docs,
@@ -41,7 +42,7 @@ from pitchey_slo.web.series import Series
 from pitchey_slo.web.slo_numbers import SloNumbers
 
 SECTIONS = (
-    *(events, metrics, prometheus, remote_write, slos, corrections, decisions),
+    *(events, metrics, prometheus, remote_write, slos, corrections, decisions, anomalies),
     *(overview, alert_page, runbooks, alerts, silences, alertmanager, watchdog, health, tokens, admin, docs),
 )
 
@@ -71,6 +72,7 @@ def create_app(
     app.state.series = Series(app.state.house, query_limits or QueryLimits())
     app.state.slos = SloNumbers(app.state.house)
     app.state.alerting = Alerting(app.state.house)
+    app.state.anomalies = anomalies.Anomalies(app.state.house, app.state.series)
     errors.install(app)
     for section in SECTIONS:
         app.include_router(section.router)

@@ -114,6 +114,7 @@ async def run(
         )
         series.start(jobs)
         app.state.alerting.start(series.scan, info.url, series.down)
+        app.state.anomalies.start()
         helpers += [make(app.state.alerting) for make in beside]
         for helper in helpers:
             helper.start()
@@ -125,6 +126,7 @@ async def run(
         await server
         for helper in helpers:
             helper.close()
+        await asyncio.to_thread(app.state.anomalies.close)
         await asyncio.to_thread(app.state.alerting.close)
         await asyncio.to_thread(series.close)
         await asyncio.to_thread(app.state.slos.close)
