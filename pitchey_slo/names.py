@@ -131,7 +131,19 @@ PROBE_SERIES: Final[dict[str, str]] = {
     "pitchey_db_up": "gauge: 1 when a health check reached the database, 0 when it did not; by instance, location",
     "pitchey_worker_up": "gauge: 1 when the Worker answered a health check, 0 when it did not; by worker, location",
     "pitchey_synthetic_success": "gauge: 1 when a synthetic test passed, 0 when it failed; by test, location",
-    "pitchey_synthetic_consecutive_failures": "gauge: failures since a test last passed; by test, location, reason",
+    "pitchey_synthetic_consecutive_failures": "gauge: failures since a test last passed, of locations that count; "
+    "by test, location, reason",
+    "pitchey_synthetic_duration_seconds": "gauge: time a test took; by test, location, phase (`total` is the whole)",
+    "pitchey_synthetic_cert_days": "gauge: days until the certificate ends, negative when it did; by test, location",
+    "pitchey_synthetic_up": "gauge: 0 when at least half of the locations that count fail, else 1; none when no "
+    "location counts; by test",
+    "pitchey_synthetic_locations": "gauge: how many locations are counting, failing (among those), stale, excluded, "
+    "unknown; by test, state",
+    "pitchey_synthetic_location_blind": "gauge: 1 when a location is excluded, or silent; by location, reason",
+    "pitchey_synthetic_start_late_seconds": "gauge: how late runs begin; by location, quantile",
+    "pitchey_synthetic_runs_total": "counter: runs begun; by location",
+    "pitchey_synthetic_skipped_total": "counter: slots not run, still_running or missed; by location, reason",
+    "pitchey_synthetic_spool_dropped_total": "counter: results an agent dropped while the API was away; by location",
     "pitchey_memory_used_bytes": "gauge: memory a process uses; by instance",
     "pitchey_memory_limit_bytes": "gauge: memory a process may use; by instance",
     "pitchey_cache_hits_total": "counter: reads that the cache answered",
