@@ -31,6 +31,7 @@ FLOORS = [
     "door",
     "workbench",
     "plots",
+    "board",
     "web",
     "show",
     "report",

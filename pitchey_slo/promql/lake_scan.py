@@ -62,7 +62,7 @@ class LakeScan:
         kept: DecodedFiles | None = None,
         more: Sequence[Callable[[Rows], Computed]] = (),
     ) -> None:
-        self._rows = Rows(reader, hot)
+        self.rows = self._rows = Rows(reader, hot)
         self._kept = kept or DecodedFiles()
         self._index = LabelIndex()
         self._lake_version = -2
@@ -179,6 +179,10 @@ class StoreScan:
 
     def series(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> list[Labels]:
         return self._scan().series(matchers, start_ms, end_ms)
+
+    def rows(self) -> Rows:
+        """The rows that this thread's queries read."""
+        return self._scan().rows
 
     def _scan(self) -> LakeScan:
         found: LakeScan | None = getattr(self._mine, "scan", None)

@@ -85,6 +85,17 @@ class Rows:
         bounds = f"{time} >= TIMESTAMPTZ '{sql_time(since)}' AND {time} < TIMESTAMPTZ '{sql_time(end)}'"
         return f"(FROM {lake} UNION ALL SELECT {columns} FROM {fresh} WHERE {bounds})"
 
+    def whole(self, table: str, start_ms: int, end_ms: int) -> str:
+        """SQL table expression of all columns, with start <= time <= end in milliseconds; inside a snapshot in which
+        the table is `wide`."""
+        start, end = moment(start_ms), moment(end_ms + 1)
+        columns, time = ", ".join(STORED[table].names), STORED[table].time
+        lake = f"(SELECT {columns} FROM {self.reader.source(table, start, end)})"
+        if table not in self._fresh:
+            return lake
+        bounds = f"{time} >= TIMESTAMPTZ '{sql_time(start)}' AND {time} < TIMESTAMPTZ '{sql_time(end)}'"
+        return f"(FROM {lake} UNION ALL SELECT {columns} FROM fresh_{table} WHERE {bounds})"
+
     def fresh(self, table: str) -> str | None:
         """Name of the table of the rows that only hot has, when there are any in this snapshot."""
         return f"fresh_{table}" if table in self._fresh else None

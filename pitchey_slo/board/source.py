@@ -1,0 +1,83 @@
+"""Where the numbers of a dashboard come from: the server's own store, or the lake alone in a notebook.
+
+One seam for all widgets: series for PromQL, rows for named questions, and what is made elsewhere (SLO reports, what
+dispatch makes of an alert), which the server hands in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from pitchey_slo.alert.model import Alert
+from pitchey_slo.promql import Matcher, SeriesBlock
+from pitchey_slo.promql.rows import Rows
+from pitchey_slo.series import Labels
+
+#: SQL table expression of the rows of one table, and who answers a query that names it.
+Query = Callable[[str], pa.Table]
+
+
+class SeriesSource(Protocol):
+    """All series there are; `series` reads no values."""
+
+    def select(
+        self, matchers: Sequence[Matcher], start_ms: int, end_ms: int, *, needs: Collection[str] | None = None
+    ) -> SeriesBlock: ...
+
+    def series(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> list[Labels]: ...
+
+
+def _nothing() -> Sequence[Mapping[str, Any]]:
+    return ()
+
+
+@dataclass(frozen=True)
+class Source:
+    """scan      series, for any thread that asks
+    rows      rows of streams, those of the asking thread
+    register  SQL over registers, which hot holds wholly (the lake does outside the server)
+    reports   SLO reports as plain values, the least budget left first; LateError while they are being made
+    views     alerts with who is told of them and what keeps them from being told
+    folder    rule files, for the review
+    """
+
+    scan: SeriesSource
+    rows: Callable[[], Rows]
+    register: Callable[[str, Sequence[Any]], pa.Table]
+    reports: Callable[[], Sequence[Mapping[str, Any]]] = _nothing
+    views: Callable[[Sequence[Alert], datetime], Sequence[Mapping[str, Any]]] | None = None
+    folder: Path | None = None
+    more: Mapping[str, Any] = field(default_factory=dict)
+
+    @contextmanager
+    def table(self, name: str, start_ms: int, end_ms: int) -> Iterator[tuple[str, Query]]:
+        """Inside: the table expression of a stream's rows with start <= time <= end (ms), and who answers SQL."""
+        rows = self.rows()
+        with rows.snapshot([name], start_ms, end_ms, wide=[name]):
+            yield rows.whole(name, start_ms, end_ms), rows.query
+
+
+def at(ms: int) -> datetime:
+    return datetime.fromtimestamp(ms / 1_000, UTC)
+
+
+def of_workbench(workbench: Any) -> Source:
+    """The source of a notebook: what the lake has."""
+    scan = workbench._series()
+
+    def register(sql: str, params: Sequence[Any]) -> pa.Table:
+        return workbench.reader.query(sql, list(params))
+
+    return Source(
+        scan=scan,
+        rows=lambda: scan.rows,
+        register=register,
+        reports=lambda: [r.as_dict() for r in workbench.slo_report()],
+    )
