@@ -15,6 +15,8 @@
     +-- QueryError               SQL or PromQL that cannot be answered
     +-- SloError                 a spec that cannot be evaluated
     +-- AnomalyError             a series that cannot be scored, an unknown detector or parameter
+    +-- SyntheticError           a synthetic test that cannot be meant
+    +-- BoardError               a dashboard's definition that cannot be meant
     +-- DecisionError            a decision about a rule that cannot be taken, applied or reverted
     +-- ReportError
     |   +-- ParameterError       unknown or mistyped notebook parameter
@@ -29,6 +31,7 @@
     |   +-- Forbidden            the token lacks the scope
     +-- RequestError             an HTTP request that means nothing here
         +-- NotFound             no such path or object
+        +-- Conflict             somebody else changed it meanwhile
         +-- BodyTimeout          the body stopped arriving (transient)
         +-- RateLimited          this token sends faster than its limit (transient)
 
@@ -151,6 +154,16 @@ class AnomalyError(PitcheyError):
     status = 400
 
 
+class SyntheticError(PitcheyError):
+    reason = "invalid_test"
+    status = 422
+
+
+class BoardError(PitcheyError):
+    reason = "invalid_dashboard"
+    status = 422
+
+
 class DecisionError(PitcheyError):
     reason = "invalid_decision"
     status = 422
@@ -225,6 +238,11 @@ class RequestError(PitcheyError):
 class NotFound(RequestError):
     reason = "not_found"
     status = 404
+
+
+class Conflict(RequestError):
+    reason = "conflict"
+    status = 409
 
 
 class BodyTimeout(RequestError):

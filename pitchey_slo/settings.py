@@ -98,6 +98,18 @@ class Settings(BaseSettings):
         alias="PITCHEY_DASHBOARDS_ANONYMOUS",
         description="what somebody may do on the dashboards who has not signed in: none, public, viewer or operator",
     )
+    location: str = Field(
+        "local",
+        alias="PITCHEY_LOCATION",
+        description="what the place is called that this server runs synthetic tests from; empty runs none here",
+    )
+    quorum: float = Field(
+        0.5,
+        alias="PITCHEY_QUORUM",
+        gt=0,
+        le=1,
+        description="share of the locations that count which must fail before a synthetic test is down",
+    )
     investigate: str = Field(
         "critical",
         alias="PITCHEY_INVESTIGATE",
