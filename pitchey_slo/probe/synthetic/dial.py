@@ -1,0 +1,146 @@
+"""From a host to an open connection, in three measured phases: dns, connect, tls.
+
+The name is resolved once and judged (pitchey_slo.guard); the connection goes to a judged address, and the name is used
+only for SNI and the certificate. Addresses are tried in the order of the answer, as long as they do not even connect.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import socket
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from pitchey_slo.errors import AddressRefused, NameNotResolved
+from pitchey_slo.guard import Guard
+from pitchey_slo.probe.synthetic import certificate
+from pitchey_slo.probe.synthetic.phases import Fault, Phases, span
+from pitchey_slo.probe.synthetic.url import Url
+
+#: The machine the probe runs on is out of something: nothing is said about the target.
+OURS: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})
+#: Seconds a second look at an untrusted certificate may take.
+LOOK_SECONDS: Final = 3.0
+
+
+@dataclass(frozen=True)
+class Line:
+    """An open connection. `cert_days` is None without TLS."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    address: str
+    cert_days: float | None
+
+    def close(self) -> None:
+        """Drop it at once: what a slow or hostile server still has to say is not waited for."""
+        self.writer.transport.abort()
+
+
+@dataclass(frozen=True)
+class Dialler:
+    """How connections are made: where they may go, whom they trust, what time it is."""
+
+    guard: Guard
+    trust: ssl.SSLContext
+    clock: Callable[[], datetime]
+
+    async def dial(self, url: Url, phases: Phases, left: Callable[[], float]) -> Line:
+        """Raises Fault of class dns, connect, tls, cert_expiry, timeout or probe_error; `left` gives the seconds that
+        remain."""
+        addresses = await self._addresses(url, phases, left)
+        held, address = await _connected(addresses, url, phases, left)
+        try:
+            if not url.secure:
+                reader, writer = await asyncio.open_connection(sock=held)
+                return Line(reader, writer, address, None)
+            return await self._secured(held, url, address, phases, left)
+        except BaseException:
+            held.close()
+            raise
+
+    async def _addresses(self, url: Url, phases: Phases, left: Callable[[], float]) -> list[str]:
+        seconds = left()
+        with phases.of("dns"):
+            try:
+                return await self.guard.addresses(url.host, url.port, seconds=seconds)
+            except NameNotResolved as error:
+                why = "timeout" if error.timed_out else "dns"
+                raise Fault(why, error.message, phase="dns") from None
+            except AddressRefused as error:
+                raise Fault("dns", error.message, phase="dns") from None
+
+    async def _secured(
+        self, held: socket.socket, url: Url, address: str, phases: Phases, left: Callable[[], float]
+    ) -> Line:
+        with phases.of("tls"):
+            try:
+                async with asyncio.timeout(left()):
+                    reader, writer = await asyncio.open_connection(
+                        sock=held, ssl=self.trust, server_hostname=url.host, ssl_handshake_timeout=3_600
+                    )
+            except TimeoutError:
+                raise Fault("timeout", "the TLS handshake did not end in time", phase="tls") from None
+            except ssl.SSLCertVerificationError as error:
+                trouble: ssl.SSLCertVerificationError = error
+            except (ssl.SSLError, OSError) as error:
+                raise Fault("tls", f"the TLS handshake failed: {_said(error)}", phase="tls") from None
+            else:
+                days = certificate.days_left(certificate.peer(writer), self.clock())
+                return Line(reader, writer, address, days)
+        raise await self._distrusted(trouble, url, address, min(LOOK_SECONDS, left()))
+
+    async def _distrusted(self, error: ssl.SSLCertVerificationError, url: Url, address: str, seconds: float) -> Fault:
+        """What is wrong with a certificate; it is looked at once more to say when it ends."""
+        der = await certificate.look(address, url.port, url.host, seconds) if seconds > 0 else None
+        days = certificate.days_left(der, self.clock())
+        if error.verify_code == certificate.EXPIRED:
+            when = f" {-days:.1f} days ago" if days is not None and days < 0 else ""
+            return Fault("cert_expiry", f"the certificate of {url.host} ended{when}", phase="tls", cert_days=days)
+        reason = f"the certificate of {url.host} is not to be trusted: {error.verify_message}"
+        return Fault("tls", reason, phase="tls", cert_days=days)
+
+
+async def _connected(
+    addresses: list[str], url: Url, phases: Phases, left: Callable[[], float]
+) -> tuple[socket.socket, str]:
+    """The first address that connects; each gets its share of the time that remains."""
+    trouble = ""
+    with phases.of("connect"):
+        for position, address in enumerate(addresses):
+            share = left() / (len(addresses) - position)
+            held = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
+            held.setblocking(False)
+            try:
+                async with asyncio.timeout(share):
+                    await asyncio.get_running_loop().sock_connect(held, (address, url.port))
+                return held, address
+            except TimeoutError as error:
+                held.close()
+                if error.errno != errno.ETIMEDOUT:  # ours, not the kernel's
+                    trouble = f"{address} did not take the connection within {span(share)}"
+                    last = Fault("timeout", trouble, phase="connect")
+                    continue
+                last = Fault("connect", f"{address} port {url.port}: {_said(error)}", phase="connect")
+            except OSError as error:
+                held.close()
+                ours = error.errno in OURS
+                what = f"{address} port {url.port}: {_said(error)}"
+                last = Fault("probe_error" if ours else "connect", what, phase="connect")
+            except BaseException:
+                held.close()
+                raise
+    raise last
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, ssl.SSLError) and error.reason:
+        return str(error.reason).lower().replace("_", " ")
+    if isinstance(error, OSError) and error.errno:
+        return os.strerror(error.errno).lower()
+    return str(error) or "the connection broke off"
