@@ -133,6 +133,32 @@ PROBE_SCOPES: Final[dict[str, str]] = {
 PROBE_SERIES: Final[dict[str, str]] = {
     "pitchey_db_up": "gauge: 1 when a health check reached the database, 0 when it did not; by instance, location",
     "pitchey_worker_up": "gauge: 1 when the Worker answered a health check, 0 when it did not; by worker, location",
+    "pitchey_health_up": "gauge: 1 when a component answers a health check, 0 when it does not or was out of time too "
+    "often in a row; by component, test, location",
+    "pitchey_health_state": "gauge: 2 healthy, 1 degraded, 0 unhealthy; ends while it is unknown; by component, test, "
+    "location",
+    "pitchey_health_latency_seconds": "gauge: time a health check took; by component, test, location",
+    "pitchey_health_probe_error": "gauge: 1 while a health check fails by its own fault, such as a wrong password; by "
+    "component, test, location",
+    "pitchey_db_query_seconds": "gauge: time of the plainest query; by instance, location",
+    "pitchey_db_connections_used": "gauge: connections of clients; by instance, location",
+    "pitchey_db_connections_active": "gauge: connections at work; by instance, location",
+    "pitchey_db_connections_max": "gauge: connections that clients may have; by instance, location",
+    "pitchey_db_locks_waiting": "gauge: waits for a lock; by instance, location",
+    "pitchey_db_lock_wait_seconds": "gauge: the longest wait for a lock; by instance, location",
+    "pitchey_db_transaction_seconds": "gauge: age of the oldest transaction; by instance, location",
+    "pitchey_db_replication_lag_seconds": "gauge: how far a replica is behind; by instance, location",
+    "pitchey_db_replication_lag_bytes": "gauge: how far the slowest replica is behind; by instance, location",
+    "pitchey_cache_evicted_total": "counter: keys thrown out for want of memory; by instance, location",
+    "pitchey_cache_hit_rate": "gauge: share of reads that hit since the last look; by instance, location",
+    "pitchey_cache_memory_bytes": "gauge: memory the cache uses; by instance, location",
+    "pitchey_cache_memory_max_bytes": "gauge: memory the cache may use; by instance, location",
+    "pitchey_cache_replication_lag_bytes": "gauge: how far the slowest replica is behind; by instance, location",
+    "pitchey_storage_seconds": "gauge: time to put, get or delete a canary; by operation, instance, location",
+    "pitchey_storage_success": "gauge: 1 when a canary was put, read or deleted, 0 when not; by operation, instance, "
+    "location",
+    "pitchey_websocket_echo_seconds": "gauge: time until a message came back; by instance, location",
+    "pitchey_websocket_messages_per_second": "gauge: echoes per second; by instance, location",
     "pitchey_synthetic_success": "gauge: 1 when a synthetic test passed, 0 when it failed; by test, location",
     "pitchey_synthetic_consecutive_failures": "gauge: failures since a test last passed, of locations that count; "
     "by test, location, reason",

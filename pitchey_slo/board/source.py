@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -45,7 +45,7 @@ class Source:
     register  SQL over registers, which hot holds wholly (the lake does outside the server)
     reports   SLO reports as plain values, the least budget left first; LateError while they are being made
     views     alerts with who is told of them and what keeps them from being told
-    folder    rule files, for the review
+    rules_folder   rule files, for the review
     """
 
     scan: SeriesSource
@@ -53,8 +53,7 @@ class Source:
     register: Callable[[str, Sequence[Any]], pa.Table]
     reports: Callable[[], Sequence[Mapping[str, Any]]] = _nothing
     views: Callable[[Sequence[Alert], datetime], Sequence[Mapping[str, Any]]] | None = None
-    folder: Path | None = None
-    more: Mapping[str, Any] = field(default_factory=dict)
+    rules_folder: Path | None = None
 
     @contextmanager
     def table(self, name: str, start_ms: int, end_ms: int) -> Iterator[tuple[str, Query]]:

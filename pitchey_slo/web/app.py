@@ -16,6 +16,7 @@ from pitchey_slo.web import (
     alerts,
     anomalies,
     corrections,
+    dashboards,
     decisions,
     docs,
     errors,
@@ -33,6 +34,7 @@ from pitchey_slo.web import (
 )
 from pitchey_slo.web.alerting import Alerting
 from pitchey_slo.web.auth import api_routes, scope_of
+from pitchey_slo.web.boards import Boards
 from pitchey_slo.web.edge import Edge
 from pitchey_slo.web.house import House
 from pitchey_slo.web.limits import Limits
@@ -42,7 +44,7 @@ from pitchey_slo.web.series import Series
 from pitchey_slo.web.slo_numbers import SloNumbers
 
 SECTIONS = (
-    *(events, metrics, prometheus, remote_write, slos, corrections, decisions, anomalies),
+    *(events, metrics, prometheus, remote_write, slos, corrections, decisions, dashboards, anomalies),
     *(overview, alert_page, runbooks, alerts, silences, alertmanager, watchdog, health, tokens, admin, docs),
 )
 
@@ -72,6 +74,7 @@ def create_app(
     app.state.series = Series(app.state.house, query_limits or QueryLimits())
     app.state.slos = SloNumbers(app.state.house)
     app.state.alerting = Alerting(app.state.house)
+    app.state.boards = Boards(app.state.house, app.state.series, app.state.slos, app.state.alerting)
     app.state.anomalies = anomalies.Anomalies(app.state.house, app.state.series)
     errors.install(app)
     for section in SECTIONS:

@@ -40,6 +40,7 @@ class Named:
     answer: Callable[[Asked], Data]
     arguments: Mapping[str, Argument] = field(default_factory=dict)
     keep: float = 15.0
+    reports: bool = False
 
 
 @dataclass(frozen=True)
