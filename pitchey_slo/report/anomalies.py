@@ -159,8 +159,8 @@ class Anomalies:
         )
         words = (
             f"Use {best.name} at {nines(best.threshold)}: over this time it gave {best.false_per_week:.2g} false "
-            "alerts a week. It was chosen on the same weeks it is judged on, so expect a little less; tune it again in the "
-            "weekly review, like any other rule."
+            "alerts a week. It was chosen on the same weeks it is judged on, so expect a little less; tune it again in "
+            "the weekly review, like any other rule."
         )
         return told.paragraph(words) + Html(f"<pre>{told.text(rule)}</pre>")
 
