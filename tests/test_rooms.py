@@ -14,7 +14,9 @@ PACKAGE = Path(__file__).parent.parent / "pitchey_slo"
 FLOORS = [
     "names",
     "errors",
+    "later",
     "yaml_source",
+    "rrule",
     "tables",
     "series",
     "guard",

@@ -1,6 +1,6 @@
 """Silences: alerts that are not told, for a time, by somebody who said why.
 
-A silence holds once (start <= t < end), again and again by an RFC 5545 rule on the wall clock of its zone (`slo.rrule`
+A silence holds once (start <= t < end), again and again by an RFC 5545 rule on the wall clock of its zone (`rrule`
 says what happens where clocks jump), or until nothing that it matches fires any more (`until_resolved`). Its owner is
 reminded before it ends while it hides alerts, and `hid` lists what it hid. A silence is never deleted, only expired.
 """
@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from pitchey_slo.alert.matchers import Matchers, from_api, matches, text_of, to_api
 from pitchey_slo.alert.model import Alert
-from pitchey_slo.slo.rrule import Rule
+from pitchey_slo.rrule import Rule
 from pitchey_slo.slo.values import check_zone
 from pitchey_slo.tables import SILENCES
 

@@ -21,8 +21,8 @@ import numpy as np
 import pyarrow as pa
 
 from pitchey_slo.errors import SloError, did_you_mean
+from pitchey_slo.rrule import MOST, Rule
 from pitchey_slo.slo.model import Category, Correction, check_zone
-from pitchey_slo.slo.rrule import MOST, Rule
 from pitchey_slo.slo.sli import Ints, Minutes, Reader
 from pitchey_slo.tables import TIME
 

@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pitchey_slo.errors import SloError
+from pitchey_slo.rrule import Rule
 from pitchey_slo.slo.corrections import check, of_row, row_of, spans, upcoming, without
 from pitchey_slo.slo.model import Correction
-from pitchey_slo.slo.rrule import Rule
 from pitchey_slo.slo.sli import Minutes
 
 MINUTE = timedelta(minutes=1)
