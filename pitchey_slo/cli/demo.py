@@ -141,7 +141,7 @@ def _end(text: str | None) -> datetime:
 def _history(settings: Settings, console: Console, history: History) -> dict[str, Any]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from pitchey_slo.demo import gauges, simulate
+    from pitchey_slo.demo import gauges, probe_gauges, simulate
     from pitchey_slo.door import open_door
 
     end = datetime.fromisoformat(history.end)
@@ -165,9 +165,10 @@ def _history(settings: Settings, console: Console, history: History) -> dict[str
                 incidents = rows.to_pylist()
             speed = sum(sent.values()) / (time.monotonic() - started)
             bar.update(task, completed=sent["requests"], speed=f"{speed:,.0f} rows/s")
-        batch = gauges(seed=history.seed, days=history.days, end=end)
-        sent["samples"] = len(batch)
-        stored["samples"] = door.samples(batch, backfill=True).result().stored
+        for made in (gauges, probe_gauges):
+            batch = made(seed=history.seed, days=history.days, end=end)
+            sent["samples"] += len(batch)
+            stored["samples"] += door.samples(batch, backfill=True).result().stored
         bar.update(task, description="bringing the rows into the lake")
     taken = time.monotonic() - started
     replace(history, done=True).write(settings.home)

@@ -1,4 +1,5 @@
-"""A simulated Pitchey: thirty days of requests, business events, deployments and labelled incidents, made from a seed.
+"""A simulated Pitchey: thirty days of requests, business events, log lines, results of probes, deployments and labelled
+incidents, made from a seed.
 
 `simulate` gives tables that conform to `pitchey_slo.tables`, so the demo enters by the same door as real data.
 Routes, places, rhythm, latencies and people are made up but plausible; the incidents in the register are the very
@@ -14,7 +15,8 @@ from pitchey_slo.demo.gauges import gauges
 from pitchey_slo.demo.live import live
 from pitchey_slo.demo.plan import Plan
 from pitchey_slo.demo.plan import make as make_plan
+from pitchey_slo.demo.probe_gauges import probe_gauges
 from pitchey_slo.demo.simulate import simulate
 from pitchey_slo.demo.trouble import upcoming
 
-__all__ = ["Collector", "Plan", "gauges", "live", "make_plan", "simulate", "upcoming"]
+__all__ = ["Collector", "Plan", "gauges", "live", "make_plan", "probe_gauges", "simulate", "upcoming"]

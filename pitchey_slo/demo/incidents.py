@@ -18,7 +18,14 @@ SECOND: Final = 1_000_000
 MINUTE: Final = 60 * SECOND
 
 Kind = Literal[
-    "error_burst", "slow_database", "bad_deployment", "regional_outage", "slow_leak", "flapping", "nightly_batch"
+    "error_burst",
+    "slow_database",
+    "bad_deployment",
+    "regional_outage",
+    "slow_leak",
+    "flapping",
+    "silent_drop",
+    "nightly_batch",
 ]
 
 
@@ -29,6 +36,7 @@ class Trouble:
 
     At full strength a request to one of `routes` (numbers in ROUTES) at `location` (a code; None for all) fails with
     probability `errors` and one of `codes`, and takes `slower` times as long. `edge` troubles hit cached answers too.
+    `lost` is the part of those requests that nobody sends: people go on reading lists, and nothing fails.
     """
 
     kind: Kind
@@ -43,6 +51,7 @@ class Trouble:
     severity: str
     title: str
     description: str
+    lost: float = 0.0
 
     def strength(self, at: NDArray[np.int64]) -> NDArray[np.float64]:
         """Force at each time of `at`, all of it inside [start, end)."""
@@ -70,6 +79,9 @@ NDAS: Final = _numbers("POST /api/ndas/:id/request", "POST /api/ndas/:id/sign")
 MONEY: Final = _numbers("POST /api/payments", "POST /api/investments")
 DOOR: Final = _numbers("POST /api/auth/login", "POST /api/auth/signup")
 READS: Final = _numbers("GET /api/search", "GET /api/dashboard", "GET /api/notifications")
+#: What follows from opening a pitch; and where people stay when the pitch does not open.
+OPENED: Final = (*_numbers("GET /api/pitches/:id"), *NDAS, *MONEY)
+LISTS: Final = _numbers("GET /api/pitches", "GET /api/search", "GET /api/dashboard", "GET /api/notifications")
 
 
 @dataclass(frozen=True)
@@ -86,6 +98,7 @@ class Recipe:
     title: str
     description: str
     regional: bool = False
+    lost: float = 0.0
 
 
 #: Taken in this order, again from the top when the period is longer than a month.
@@ -111,4 +124,12 @@ RECIPES: Final = (
            "A long analytical query held locks; it was cancelled."),
     Recipe("flapping", (60, 105), READS, 0.05, (503,), 1.8, "warning", "Search fails on and off",
            "One of three search nodes restarted in a loop; it was taken out."),
+)  # fmt: skip
+
+#: The incident that no fixed threshold sees: nothing fails and nothing is slow, only less happens than should. It is
+#: planted once, beside the others (demo/silent.py).
+SILENT: Final = Recipe(
+    "silent_drop", (150, 210), OPENED, 0.0, (), 1.0, "warning", "Half of the pitches do not open, nothing fails",
+    "A script error on phones swallowed the tap on a pitch: people stayed on the lists; the script was reverted.",
+    lost=0.5,
 )  # fmt: skip

@@ -58,6 +58,7 @@ def _run(
             begun.append(coming)
             coming = next(troubles, None)
         lasting += begun
+        arrivals = traffic.divert(np.random.default_rng([seed, 9, turn]), arrivals, lasting)
         rows = serve(rng, arrivals, lasting, people, source=plan.SOURCE, prefix=prefix, first=sent)
         over = [t for t in lasting if t.end <= now]
         yield {

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from pitchey_slo.demo.incidents import MINUTE, RECIPES, Recipe, Trouble
 from pitchey_slo.demo.places import PLACES, rhythm
 from pitchey_slo.demo.routes import NUMBER, ROUTES
+from pitchey_slo.demo.silent import Blind, plant
 from pitchey_slo.errors import ConfigError
 from pitchey_slo.tables import DEPLOYMENTS, INCIDENTS
 
@@ -60,6 +61,7 @@ class Plan:
     batches: tuple[Trouble, ...]
     surges: tuple[Surge, ...]
     deployments: tuple[Deployment, ...]
+    blind: tuple[Blind, ...] = ()
 
     @property
     def prefix(self) -> str:
@@ -71,6 +73,7 @@ class Plan:
         """(what, start, end) of what looks unusual and is no incident."""
         found = [("nightly batch slows the dashboard", b.start, b.end) for b in self.batches]
         found += [(s.title, s.start, s.end) for s in self.surges]
+        found += [(f"the probes at {b.location} reach nothing", b.start, b.end) for b in self.blind]
         return tuple((what, moment(a), moment(b)) for what, a, b in found)
 
 
@@ -96,16 +99,20 @@ def make(*, seed: int, days: int, end: datetime) -> Plan:
     weights *= _weather(rng, minutes, len(PLACES))
     start = microseconds(first)
     troubles, releases = _troubles(rng, weights, start, days)
+    surges = _surges(rng, weights, start, days, troubles)
+    taken = [(t.start, t.end) for t in troubles] + [(s.start, s.end) for s in surges]
+    silent, blind = plant(seed, weights, start, taken)
     return Plan(
         seed,
         days,
         start,
         microseconds(last),
         weights,
-        troubles,
+        tuple(sorted((*troubles, *silent), key=lambda t: t.start)),
         _batches(first, days),
-        _surges(rng, weights, start, days, troubles),
+        surges,
         _deployments(rng, start, minutes, releases),
+        blind,
     )
 
 

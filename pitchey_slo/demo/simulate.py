@@ -10,10 +10,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pitchey_slo.demo import business, plan, traffic
+from pitchey_slo.demo import business, lines, plan, traffic
 from pitchey_slo.demo.answers import serve
 from pitchey_slo.demo.incidents import MINUTE
 from pitchey_slo.demo.people import People
+from pitchey_slo.demo.probes import probes
 from pitchey_slo.errors import ConfigError
 
 CHUNK_ROWS = 250_000
@@ -23,7 +24,8 @@ def simulate(
     *, seed: int = 7, days: int = 30, end: datetime, requests: int = 3_000_000
 ) -> Iterator[tuple[str, pa.Table]]:
     """`(table name, rows)` for the `days` days before `end` (cut to the whole minute, aware): first the registers
-    `deployments` and `incidents`, then by turns `requests` (about 250,000 rows) and the `business_events` they caused.
+    `deployments` and `incidents` and the results of checks, `probes`; then by turns `requests` (about 250,000 rows),
+    the `business_events` they caused and the `logs` about them.
 
     Rows conform to `tables.TABLES[name].schema`; exactly `requests` rows of that table come. The same arguments give
     the same bytes. Raises ConfigError for a naive `end`, fewer than 1 day or fewer than 1 request.
@@ -37,6 +39,7 @@ def simulate(
 def _run(future: plan.Plan, requests: int) -> Iterator[tuple[str, pa.Table]]:
     yield "deployments", plan.deployments(future)
     yield "incidents", plan.incidents(future)
+    yield from (("probes", rows) for rows in _pieces(probes(future)))
     people = population(future.seed, requests)
     drawn = traffic.counts(future, requests)
     per_minute = drawn.sum(axis=1)
@@ -46,6 +49,7 @@ def _run(future: plan.Plan, requests: int) -> Iterator[tuple[str, pa.Table]]:
         # each chunk has its own stream of chance: what came before does not matter
         rng = np.random.default_rng([future.seed, 4, number])
         arrivals = traffic.arrive(rng, future.start + a * MINUTE, MINUTE, drawn[a:b], future.surges)
+        arrivals = traffic.divert(np.random.default_rng([future.seed, 9, number]), arrivals, future.troubles)
         rows = serve(
             rng,
             arrivals,
@@ -57,6 +61,21 @@ def _run(future: plan.Plan, requests: int) -> Iterator[tuple[str, pa.Table]]:
         )
         yield "requests", rows
         yield "business_events", business.events(rng, rows, arrivals.route, arrivals.place)
+        spoken = np.random.default_rng([future.seed, 12, number])
+        told = lines.lines(spoken, rows, arrivals.route, troubles)
+        span = future.start + a * MINUTE, future.start + b * MINUTE
+        yield "logs", merge(told, lines.own(f"{future.prefix}-{requests}-", troubles, future.deployments, *span))
+
+
+def merge(one: pa.Table, two: pa.Table) -> pa.Table:
+    """Both in the order of time."""
+    both = pa.concat_tables([one, two])
+    return both.take(pa.array(np.argsort(both["ts"].cast(pa.int64()).to_numpy(), kind="stable"))) if len(two) else one
+
+
+def _pieces(rows: pa.Table) -> Iterator[pa.Table]:
+    for at in range(0, len(rows), CHUNK_ROWS):
+        yield rows.slice(at, CHUNK_ROWS)
 
 
 def population(seed: int, requests: int) -> People:

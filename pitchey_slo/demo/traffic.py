@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pitchey_slo.demo.incidents import MINUTE
+from pitchey_slo.demo.incidents import LISTS, MINUTE, Trouble
 from pitchey_slo.demo.people import REQUESTS_PER_TURN, TURN
 from pitchey_slo.demo.places import PLACES, rhythm
 from pitchey_slo.demo.plan import Plan, Surge
@@ -82,3 +83,17 @@ def arrive(
     seat = (rng.random(len(at)) * seats[which, source]).astype(np.int64)
     known = (role != 3) & ((role < 2) | ~_READS[route] | (rng.random(len(at), dtype=np.float32) >= STRANGERS))
     return Arrivals(at, place, route, seat, investor, known)
+
+
+def divert(rng: np.random.Generator, arrivals: Arrivals, troubles: Sequence[Trouble]) -> Arrivals:
+    """The same requests, those that a silent trouble lets nobody send being reads of a list by the same person."""
+    route = arrivals.route
+    for trouble in (t for t in troubles if t.lost):
+        a, b = np.searchsorted(arrivals.at, [trouble.start, trouble.end])
+        reached = a + np.flatnonzero(np.isin(route[a:b], trouble.routes))
+        gone = reached[rng.random(len(reached)) < trouble.lost]
+        if len(gone):
+            route = route.copy() if route is arrivals.route else route
+            shares = _SHARES[list(LISTS)]
+            route[gone] = rng.choice(np.array(LISTS, dtype=np.int8), len(gone), p=shares / shares.sum())
+    return arrivals if route is arrivals.route else replace(arrivals, route=route)

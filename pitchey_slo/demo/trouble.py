@@ -13,34 +13,37 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
-from pitchey_slo.demo.incidents import RECIPES, SECOND, Recipe, Trouble
+from pitchey_slo.demo.incidents import RECIPES, SECOND, SILENT, Recipe, Trouble
 from pitchey_slo.demo.places import PLACES
 from pitchey_slo.demo.plan import SOURCE, Deployment, Plan, deployments, incidents, microseconds
 from pitchey_slo.tables import DEPLOYMENTS
 
-#: Seconds from the start to the first incident, how long incidents are, and how long all is well in between.
+#: Seconds from the start to the first incident, how long incidents are (the silent one is longer: to see that less
+#: happens than should takes time), and how long all is well in between.
 FIRST: Final = 20.0
 LENGTH: Final = (300, 420)
+SILENT_LENGTH: Final = (720, 900)
 PAUSE: Final = (480, 720)
-KINDS: Final = ("error_burst", "slow_database", "regional_outage", "bad_deployment")
-_QUICK: Final = tuple(r for r in RECIPES if r.kind in KINDS)
+KINDS: Final = ("error_burst", "slow_database", "regional_outage", "bad_deployment", "silent_drop")
+_QUICK: Final = (*(r for r in RECIPES if r.kind in KINDS), SILENT)
 #: Places whose outage is a good part of all traffic.
 _LARGEST: Final = sorted(range(len(PLACES)), key=lambda i: -PLACES[i].share)[:3]
 
 
 def upcoming(seed: int, start: datetime, first: float = FIRST) -> Iterator[Trouble]:
-    """Incidents in order of time, never two at once. The first is one that everybody notices; the same seed and start
-    give the same ones."""
+    """Incidents in order of time, never two at once. The first is one that everybody notices, the second one that no
+    fixed threshold does; the same seed and start give the same ones."""
     rng = np.random.default_rng([seed, 7])
     begin = microseconds(start) + round(first * SECOND)
     recipe = _QUICK[0]
     number = 0
     while True:
-        length = int(rng.integers(LENGTH[0], LENGTH[1] + 1)) * SECOND
+        low, high = SILENT_LENGTH if recipe is SILENT else LENGTH
+        length = int(rng.integers(low, high + 1)) * SECOND
         number += 1
         yield _trouble(rng, recipe, begin, begin + length, number)
         begin += length + int(rng.integers(PAUSE[0], PAUSE[1] + 1)) * SECOND
-        recipe = _QUICK[int(rng.integers(len(_QUICK)))]
+        recipe = SILENT if number == 1 else _QUICK[int(rng.integers(len(_QUICK)))]
 
 
 def _trouble(rng: np.random.Generator, recipe: Recipe, begin: int, end: int, number: int) -> Trouble:
@@ -59,6 +62,7 @@ def _trouble(rng: np.random.Generator, recipe: Recipe, begin: int, end: int, num
         recipe.severity,
         recipe.title.format(**words),
         recipe.description.format(**words),
+        recipe.lost,
     )
 
 

@@ -21,7 +21,7 @@ def digest(table: pa.Table) -> str:
 
 
 def test_every_table_has_exactly_its_schema(month):
-    assert set(month) == {"requests", "business_events", "incidents", "deployments"}
+    assert set(month) == {"requests", "business_events", "logs", "probes", "incidents", "deployments"}
     for name, table in month.items():
         assert table.schema.equals(TABLES[name].schema, check_metadata=True), name
         table.validate(full=True)
@@ -40,7 +40,7 @@ def test_there_are_exactly_as_many_requests_as_asked_for(month):
 
 
 def test_times_never_go_back_and_stay_inside_the_period(month):
-    for name in ("requests", "business_events"):
+    for name in ("requests", "business_events", "logs", "probes"):
         ts = month[name]["ts"].to_numpy()
         assert (ts[1:] >= ts[:-1]).all()
         assert month[name]["ts"][0].as_py() >= END - timedelta(days=30)
@@ -48,7 +48,8 @@ def test_times_never_go_back_and_stay_inside_the_period(month):
 
 
 def test_event_ids_and_trace_ids_are_unique(db):
-    for table, column in (("requests", "event_id"), ("requests", "trace_id"), ("business_events", "event_id")):
+    unique = (("requests", "event_id"), ("requests", "trace_id"))
+    for table, column in (*unique, *((name, "event_id") for name in ("business_events", "logs", "probes"))):
         assert db.one(f"SELECT count(*) - count(DISTINCT {column}) FROM {table}") == (0,)
     assert db.one("SELECT count(*) FROM requests WHERE NOT regexp_full_match(trace_id, '[0-9a-f]{32}')") == (0,)
 
@@ -101,7 +102,7 @@ def test_any_arguments_give_conforming_tables(seed, days, requests, end):
         assert rows.schema.equals(TABLES[name].schema)
         if name == "requests":
             count += len(rows)
-        if name in ("requests", "business_events") and len(rows):
+        if name in ("requests", "business_events", "logs", "probes") and len(rows):
             assert rows["ts"][0].as_py() >= end.replace(second=0, microsecond=0) - timedelta(days=days)
             assert rows["ts"][-1].as_py() < end
         if name == "incidents":

@@ -11,7 +11,7 @@ import pytest
 
 from pitchey_slo.demo import live, upcoming
 from pitchey_slo.demo.plan import moment
-from pitchey_slo.demo.trouble import FIRST, KINDS, LENGTH, PAUSE
+from pitchey_slo.demo.trouble import FIRST, KINDS, LENGTH, PAUSE, SILENT_LENGTH
 from pitchey_slo.tables import TABLES
 
 START = datetime(2026, 11, 23, 12, 0, 3, tzinfo=UTC)
@@ -20,10 +20,11 @@ START = datetime(2026, 11, 23, 12, 0, 3, tzinfo=UTC)
 def test_the_first_begins_soon_and_others_follow_with_quiet_in_between():
     found = list(islice(upcoming(7, START), 60))
     assert moment(found[0].start) == START + timedelta(seconds=FIRST)
-    assert found[0].kind == "error_burst"
+    assert [t.kind for t in found[:2]] == ["error_burst", "silent_drop"]
     assert {t.kind for t in found} == set(KINDS)
     for one, two in pairwise(found):
-        assert LENGTH[0] <= (one.end - one.start) / 1e6 <= LENGTH[1]
+        low, high = SILENT_LENGTH if one.kind == "silent_drop" else LENGTH
+        assert low <= (one.end - one.start) / 1e6 <= high
         assert PAUSE[0] <= (two.start - one.end) / 1e6 <= PAUSE[1]
     assert found == list(islice(upcoming(7, START), 60))
     assert found != list(islice(upcoming(8, START), 60))
