@@ -16,6 +16,10 @@ import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
+from pitchey_slo import later
+
+later.iri_grammar()  # plotly imports nbformat to show the first chart
+
 BLUE: Final = "#2f86c9"
 ORANGE: Final = "#d98a00"
 GREEN: Final = "#159a74"

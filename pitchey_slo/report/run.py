@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from pitchey_slo import later
 from pitchey_slo.errors import PitcheyError, RunFailed
 from pitchey_slo.report import index, parameters, worker
 from pitchey_slo.report.catalogue import Notebook, cells_of, source
@@ -104,6 +105,7 @@ def _begin(notebook: Notebook, values: dict[str, Any], settings: Settings, clock
 
 def _finish(run: Run, settings: Settings) -> str | None:
     """Page, record, registry, index; the page is made of whatever the worker left."""
+    later.iri_grammar()
     from pitchey_slo.report import html  # nbconvert takes a second to import
 
     if Path(run.output).exists():

@@ -33,7 +33,12 @@ Progress = Callable[[int, int], None]
 #: What a worker keeps of the environment it was started in; everything else may be a secret.
 KEPT: Final = re.compile(
     r"PATH|HOME|USER|LOGNAME|SHELL|LANG|LANGUAGE|LC_\w+|TZ|TMPDIR|TEMP|TMP|VIRTUAL_ENV|PYTHONPATH|LD_LIBRARY_PATH|"
-    r"SSL_CERT_(FILE|DIR)|JUPYTER_(PATH|DATA_DIR|CONFIG_DIR)|XDG_(RUNTIME_DIR|CACHE_HOME)"
+    r"SSL_CERT_(FILE|DIR)|JUPYTER_(PATH|DATA_DIR|CONFIG_DIR)|XDG_(RUNTIME_DIR|CACHE_HOME)|"
+    r"PYTHON(DONTWRITEBYTECODE|PYCACHEPREFIX)"
+)
+#: `python -m papermill`, a second and a half sooner.
+_PAPERMILL: Final = (
+    "from pitchey_slo import later; later.iri_grammar(); from papermill.cli import papermill; papermill()"
 )
 _CELL = re.compile(rb"Executing Cell (\d+)-")
 _POLL = 0.1
@@ -74,7 +79,7 @@ def environment(settings: Settings, outside: Mapping[str, str] | None = None) ->
             ours[alias] = _text(value)
     if settings.lake and "://" not in settings.lake:
         ours["PITCHEY_LAKE"] = str(Path(settings.lake).absolute())
-    return {**kept, **ours, "PYTHONDONTWRITEBYTECODE": "1", "PLOTLY_RENDERER": "plotly_mimetype", "MPLBACKEND": "agg"}
+    return {**kept, **ours, "PLOTLY_RENDERER": "plotly_mimetype", "MPLBACKEND": "agg"}
 
 
 def work(
@@ -95,7 +100,7 @@ def work(
     with tempfile.TemporaryFile() as stdin, log.open("wb") as out, _parameter_file(parameters) as given:
         stdin.write(text.encode())
         stdin.seek(0)
-        command = [sys.executable, "-m", "papermill", "-", target.name, "--no-progress-bar", "--log-output"]
+        command = [sys.executable, "-c", _PAPERMILL, "-", target.name, "--no-progress-bar", "--log-output"]
         process = subprocess.Popen(
             command + (["-f", given] if parameters else []),
             stdin=stdin,
