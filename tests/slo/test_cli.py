@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from pitchey_slo.testing import fresh_store, rows
+from tests.shell import Done, shell
 
 START = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
 
-def run(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", "from pitchey_slo.cli import main; main()", "slo", *words]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=60, check=False)
+def run(*words: str, cwd: Path) -> Done:
+    return shell("slo", *words, cwd=cwd)
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_report_is_sorted_by_budget_left_with_no_data_last(place: Path) -> None:
-    done = run("report", "--json", cwd=place)
+    command = [sys.executable, "-m", "pitchey_slo", "slo", "report", "--json"]  # a process once, as people start it
+    done = subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     left = [r["budget_left"] for r in found]

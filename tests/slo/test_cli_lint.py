@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,15 +10,14 @@ import pytest
 from ruamel.yaml import YAML
 
 from pitchey_slo.testing import fresh_store, rows
+from tests.shell import Done, shell
 from tests.slo.made import spec_text
 
 START = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
 
-def run(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", "from pitchey_slo.cli import main; main()", "slo", *words]
-    plain = {**os.environ, "TERM": "dumb", "NO_COLOR": "1"}
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=60, check=False, env=plain)
+def run(*words: str, cwd: Path) -> Done:
+    return shell("slo", *words, cwd=cwd, env={"TERM": "dumb", "NO_COLOR": "1"})
 
 
 @pytest.fixture(scope="module")

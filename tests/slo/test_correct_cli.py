@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from pitchey_slo.testing import fresh_store
+from tests.shell import Done, shell
 
 WEEKLY = (
     *("correct", "login", "signup", "--start", "2026-03-01T02:00", "--minutes", "60", "--zone", "Europe/London"),
@@ -18,9 +19,8 @@ WEEKLY = (
 )
 
 
-def run(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", "from pitchey_slo.cli import main; main()", "slo", *words]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=60, check=False)
+def run(*words: str, cwd: Path) -> Done:
+    return shell("slo", *words, cwd=cwd)
 
 
 @pytest.fixture(scope="module")
