@@ -29,6 +29,7 @@ from pitchey_slo.web import (
     runbooks,
     silences,
     slos,
+    synthetic,
     tokens,
     watchdog,
 )
@@ -42,9 +43,10 @@ from pitchey_slo.web.meter import Metered
 from pitchey_slo.web.queries import QueryLimits
 from pitchey_slo.web.series import Series
 from pitchey_slo.web.slo_numbers import SloNumbers
+from pitchey_slo.web.synthetic_desk import Synthetic
 
 SECTIONS = (
-    *(events, metrics, prometheus, remote_write, slos, corrections, decisions, dashboards, anomalies),
+    *(events, metrics, prometheus, remote_write, slos, corrections, decisions, dashboards, anomalies, synthetic),
     *(overview, alert_page, runbooks, alerts, silences, alertmanager, watchdog, health, tokens, admin, docs),
 )
 
@@ -76,6 +78,7 @@ def create_app(
     app.state.alerting = Alerting(app.state.house)
     app.state.boards = Boards(app.state.house, app.state.series, app.state.slos, app.state.alerting)
     app.state.anomalies = anomalies.Anomalies(app.state.house, app.state.series)
+    app.state.synthetic = Synthetic(app.state.house)
     errors.install(app)
     for section in SECTIONS:
         app.include_router(section.router)

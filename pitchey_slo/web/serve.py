@@ -115,6 +115,7 @@ async def run(
         series.start(jobs)
         app.state.alerting.start(series.scan, info.url, series.down)
         app.state.anomalies.start()
+        await asyncio.to_thread(app.state.synthetic.start)
         helpers += [make(app.state.alerting) for make in beside]
         for helper in helpers:
             helper.start()
@@ -127,6 +128,7 @@ async def run(
         for helper in helpers:
             helper.close()
         await asyncio.to_thread(app.state.anomalies.close)
+        await asyncio.to_thread(app.state.synthetic.close)
         await asyncio.to_thread(app.state.alerting.close)
         await asyncio.to_thread(series.close)
         await asyncio.to_thread(app.state.slos.close)
