@@ -30,8 +30,8 @@ def shell(*words: str, cwd: Path, env: Mapping[str, str] | None = None) -> Done:
     with (
         _environment(env or {}),
         contextlib.chdir(cwd),
-        contextlib.redirect_stdout(out),
-        contextlib.redirect_stderr(err),
+        redirect_stdout(out),
+        redirect_stderr(err),
     ):
         try:
             main(list(words))
