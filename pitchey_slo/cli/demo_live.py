@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import subprocess
@@ -125,18 +126,23 @@ def _send(
     start: datetime,
     troubles: Iterable[Any],
 ) -> dict[str, Any]:
-    from pitchey_slo.demo import live
+    from pitchey_slo.demo import LiveGauges, live
     from pitchey_slo.door import open_door
 
     def clock() -> datetime:
         return datetime.now(UTC)
 
     sent: Counter[str] = Counter()
-    batches = live(seed=seed, rate=rate, start=start, clock=clock, troubles=troubles)
+    traffic, parts = itertools.tee(troubles)
+    batches = live(seed=seed, rate=rate, start=start, clock=clock, troubles=traffic)
+    gauges = LiveGauges(seed, start, parts)
     until = time.monotonic() + (seconds if seconds is not None else float("inf"))
     with open_door(settings) as door, console.status("sending") as status, _asked_to_stop() as stop:
         while (left := until - time.monotonic()) > 0 and not stop.wait(min(PAUSE, left)):
             _deliver(door.append, next(batches), sent, console)
+            if (samples := gauges.since(clock())) is not None:
+                sent["samples"] += len(samples)
+                door.samples(samples)
             status.update(f"{sent['requests']:,} requests sent; Ctrl-C stops")
     console.print(f"{sent['requests']:,} requests and {sent['business_events']:,} business events sent")
     return {"home": str(settings.home), "rows": dict(sent)}

@@ -13,10 +13,11 @@ names and hashes mean nothing. One static route is sampled: each of its rows sta
 from pitchey_slo.demo.collector import Collector
 from pitchey_slo.demo.gauges import gauges
 from pitchey_slo.demo.live import live
+from pitchey_slo.demo.live_gauges import LiveGauges
 from pitchey_slo.demo.plan import Plan
 from pitchey_slo.demo.plan import make as make_plan
 from pitchey_slo.demo.probe_gauges import probe_gauges
 from pitchey_slo.demo.simulate import simulate
 from pitchey_slo.demo.trouble import upcoming
 
-__all__ = ["Collector", "Plan", "gauges", "live", "make_plan", "probe_gauges", "simulate", "upcoming"]
+__all__ = ["Collector", "LiveGauges", "Plan", "gauges", "live", "make_plan", "probe_gauges", "simulate", "upcoming"]

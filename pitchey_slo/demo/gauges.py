@@ -84,10 +84,10 @@ def measured(
     at: NDArray[np.int64],
     busy: Values,
     troubles: Iterable[Trouble],
-    before: dict[tuple[str, ...], float] | None = None,
+    step: float = 1.0,
 ) -> dict[tuple[str, ...], Values]:
-    """(name, label, value, ...) -> its value at each time of `at` (microseconds, evenly spaced), while the traffic is
-    `busy` (0 to 1 of its most). Counters go on from their values in `before`."""
+    """(name, label, value, ...) -> its value at each time of `at` (microseconds, `step` minutes apart) while traffic is
+    `busy` (0 to 1 of its most). Counters begin at nothing."""
     troubles = tuple(troubles)
     rows = len(at)
     slow = _force(at, troubles, "slow_database")
@@ -102,10 +102,10 @@ def measured(
         ("pitchey_db_locks_waiting",): rng.poisson(0.2 + 0.4 * busy + 14 * slow).astype(float),
         ("pitchey_db_replication_lag_seconds",): np.round((0.12 + 1.8 * slow) * _wave(rng, rows, 0.3), 3),
     }
-    found |= _cache(rng, at, busy, troubles)
+    found |= _cache(rng, at, busy, troubles, step)
     sockets = np.round(40 + 900 * busy * _wave(rng, rows, 0.02))
     found["pitchey_websocket_connections",] = sockets
-    found["pitchey_websocket_messages_total",] = np.cumsum(rng.poisson(sockets * 3 * _step(at)).astype(float))
+    found["pitchey_websocket_messages_total",] = np.cumsum(rng.poisson(sockets * 3 * step).astype(float))
     found |= _workers(rng, busy, leak)
     failing = np.maximum(
         np.where(leak > 0.8, 0.3, 0.0), 0.6 * _force(at, troubles, "bad_deployment", "POST /api/uploads")
@@ -115,15 +115,7 @@ def measured(
         found["pitchey_storage_success", "operation", operation] = (
             (rng.random(rows) >= failing).astype(np.float64) if operation == "put" else np.ones(rows)
         )
-    for key, values in found.items():
-        if key[0].endswith("_total"):
-            values += (before or {}).get(key, 0.0)
     return found
-
-
-def _step(at: NDArray[np.int64]) -> float:
-    """Minutes between two samples."""
-    return float(at[1] - at[0]) / MINUTE if len(at) > 1 else 1.0
 
 
 def _wave(rng: np.random.Generator, rows: int, sigma: float) -> Values:
@@ -142,7 +134,7 @@ def _force(at: NDArray[np.int64], troubles: Iterable[Trouble], kind: str, route:
 
 
 def _cache(
-    rng: np.random.Generator, at: NDArray[np.int64], busy: Values, troubles: tuple[Trouble, ...]
+    rng: np.random.Generator, at: NDArray[np.int64], busy: Values, troubles: tuple[Trouble, ...], step: float
 ) -> dict[tuple[str, ...], Values]:
     """Hits, misses and memory. The first slow database emptied the cache; it fills again within an hour after."""
     usual, emptied = HIT_RATE
@@ -155,7 +147,7 @@ def _cache(
         rate[a:b] = emptied + rng.normal(0, 0.02, b - a)
         rate[b:] -= (usual - emptied) * (1 - warm) * 0.4
         filled[a:] *= np.clip(0.15 + (at[a:] - flush.start) / (90 * MINUTE), 0, 1)
-    reads = rng.poisson(2_400 * (0.1 + busy) * _step(at)).astype(float)
+    reads = rng.poisson(2_400 * (0.1 + busy) * step).astype(float)
     hits = np.round(reads * np.clip(rate, 0, 1))
     return {
         ("pitchey_cache_hits_total",): np.cumsum(hits),

@@ -8,10 +8,10 @@ from datetime import datetime
 import numpy as np
 import pyarrow as pa
 
-from pitchey_slo.demo import business, plan, traffic, trouble
+from pitchey_slo.demo import business, lines, plan, traffic, trouble
 from pitchey_slo.demo.answers import serve
 from pitchey_slo.demo.incidents import Trouble
-from pitchey_slo.demo.simulate import population
+from pitchey_slo.demo.simulate import merge, population
 from pitchey_slo.errors import ConfigError
 
 
@@ -23,9 +23,9 @@ def live(
     clock: Callable[[], datetime],
     troubles: Iterable[Trouble] = (),
 ) -> Iterator[dict[str, pa.Table]]:
-    """`{"requests": rows, "business_events": rows}` each time it is asked: what happened since the last time (at
-    first since `start`) until `clock()`, `rate` requests per second spread over the places as at this hour; empty
-    tables when it is too soon.
+    """`{"requests": rows, "business_events": rows, "logs": rows}` each time it is asked: what happened since the last
+    time (at first since `start`) until `clock()`, `rate` requests per second spread over the places as at this hour;
+    empty tables when it is too soon.
 
     Never ends: the caller paces itself and stops. What goes wrong are `troubles` (of `trouble.upcoming`, in order of
     time, without end if need be); when one begins and when it is over its row of `incidents` comes too, and of
@@ -61,9 +61,11 @@ def _run(
         arrivals = traffic.divert(np.random.default_rng([seed, 9, turn]), arrivals, lasting)
         rows = serve(rng, arrivals, lasting, people, source=plan.SOURCE, prefix=prefix, first=sent)
         over = [t for t in lasting if t.end <= now]
+        told = lines.lines(np.random.default_rng([seed, 12, turn]), rows, arrivals.route, lasting)
         yield {
             "requests": rows,
             "business_events": business.events(rng, rows, arrivals.route, arrivals.place),
+            "logs": merge(told, lines.own(f"{prefix}{turn}-", lasting, (), last, now)),
             **_registers(begun, over),
         }
         lasting = [t for t in lasting if t.end > now]

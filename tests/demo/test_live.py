@@ -3,7 +3,8 @@ from datetime import UTC, datetime, timedelta
 import pyarrow as pa
 import pytest
 
-from pitchey_slo.demo import live
+from pitchey_slo.demo import LiveGauges, live, upcoming
+from pitchey_slo.demo.plan import moment
 from pitchey_slo.errors import ConfigError
 from pitchey_slo.tables import TABLES
 
@@ -35,7 +36,7 @@ def test_rows_lie_between_the_last_look_and_this_one_in_order():
 
 def test_too_soon_or_a_clock_gone_back_gives_empty_tables_with_the_schema():
     for batch in batches([0.001, -5.0]):
-        assert {name: len(rows) for name, rows in batch.items()} == {"requests": 0, "business_events": 0}
+        assert {name: len(rows) for name, rows in batch.items()} == {"requests": 0, "business_events": 0, "logs": 0}
         for name, rows in batch.items():
             assert rows.schema.equals(TABLES[name].schema)
 
@@ -59,3 +60,25 @@ def test_business_events_belong_to_requests_of_the_same_batch():
 def test_a_rate_that_sends_nothing_is_refused(rate):
     with pytest.raises(ConfigError, match="above 0"):
         live(rate=rate, start=START, clock=lambda: START)
+
+
+def test_log_lines_belong_to_requests_of_the_same_batch():
+    (batch,) = batches([120.0])
+    assert set(batch["logs"]["trace_id"].to_pylist()) <= set(batch["requests"]["trace_id"].to_pylist())
+    assert len(batch["requests"]) / 20 < len(batch["logs"]) < len(batch["requests"]) / 8
+
+
+def test_gauges_come_every_fifteen_seconds_and_counters_grow():
+    troubles = [t for t, _ in zip(upcoming(7, START), range(60), strict=False) if t.kind == "slow_database"][:1]
+    begin = moment(troubles[0].start)
+    gauges = LiveGauges(7, begin - timedelta(seconds=60), troubles)
+    found = [gauges.since(begin + timedelta(seconds=5 * i)) for i in range(-12, 24)]
+    taken = [b for b in found if b is not None]
+    assert len(taken) == 11
+    by_name = [{dict(labels)["__name__"]: v for labels, v in zip(b.labels, b.value, strict=True)} for b in taken]
+    hits = [b["pitchey_cache_hits_total"] for b in by_name]
+    assert hits == sorted(hits)
+    assert hits[-1] > hits[0] > 0
+    active = [b["pitchey_db_connections_active"] for b in by_name]
+    assert max(active[:3]) < 75
+    assert min(active[4:]) > 85
