@@ -126,6 +126,7 @@ class Definition:
     interval: float = 60.0
     timeout: float = 10.0
     locations: tuple[str, ...] = ()
+    enabled: bool = True
     retries: Retries = Retries()
     degraded_after: float | None = None
     consecutive: int = 3
@@ -136,7 +137,8 @@ class Definition:
     text: str = ""
 
     def runs_at(self, location: str) -> bool:
-        return not self.locations or location in self.locations
+        """Whether this location runs it."""
+        return self.enabled and (not self.locations or location in self.locations)
 
     @property
     def longest(self) -> float:

@@ -108,8 +108,7 @@ class Journey:
             faults = assertion.judge(_assertions(step), answer, phases, took, self._values.fill)
             weak = [each for each in faults if each.degraded]
             fault = _first([each for each in faults if not each.degraded])
-            if fault is None:
-                self._keep(step, answer)
+            self._keep(step, answer, anyway=fault is not None)
         except NotThere as missing:
             if step.always:
                 raise
@@ -131,10 +130,17 @@ class Journey:
         headers["traceparent"] = f"00-{self._trace}-{chance.token_hex(8)}-01"
         return Ask(request.method, parse(values.url(request.url)), headers, body, request.follow)
 
-    def _keep(self, step: Step, answer: Answer) -> None:
+    def _keep(self, step: Step, answer: Answer, *, anyway: bool) -> None:
+        """Keep what later steps use. `anyway`: the step failed already, but what it made must be cleaned up, so what is
+        there is kept and what is not there is no second fault."""
         kept = self._values.steps.setdefault(step.name, {})
         for each in step.extracts:
-            value = kept[each.name] = extract.take(each, answer, self._cookies)
+            try:
+                value = kept[each.name] = extract.take(each, answer, self._cookies)
+            except Fault:
+                if anyway:
+                    continue
+                raise
             if isinstance(value, str) and len(value) >= TOKEN_LENGTH:
                 self._values.secrets.hide_value(value, f"[{step.name}.{each.name}]")
 
