@@ -11,13 +11,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from pitchey_slo.alert.yaml_source import Value, compose, join, raise_all, shown
 from pitchey_slo.board import fill
 from pitchey_slo.board.fields import FIELDS, NAME, Field
 from pitchey_slo.board.kinds import KINDS
 from pitchey_slo.board.model import Definition, Link, Query, Row, Threshold, Variable, Widget
 from pitchey_slo.board.span import PLACEHOLDERS
 from pitchey_slo.errors import QueryError, did_you_mean
+from pitchey_slo.yaml_source import Value, compose, join, raise_all, shown
 
 _NUMBER: Final = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?")
 _LABEL_VALUES: Final = re.compile(r"label_values\(\s*(?P<metric>.*\S)\s*,\s*(?P<label>[a-zA-Z_]\w*)\s*\)", re.DOTALL)

@@ -10,12 +10,12 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Protocol
 
 import pyarrow as pa
 
 from pitchey_slo.alert.model import Alert
+from pitchey_slo.alert.rules import RuleGroup
 from pitchey_slo.promql import Matcher, SeriesBlock
 from pitchey_slo.promql.rows import Rows
 from pitchey_slo.series import Labels
@@ -38,6 +38,10 @@ def _nothing() -> Sequence[Mapping[str, Any]]:
     return ()
 
 
+def _no_rules() -> Sequence[RuleGroup]:
+    return ()
+
+
 @dataclass(frozen=True)
 class Source:
     """scan      series, for any thread that asks
@@ -45,7 +49,7 @@ class Source:
     register  SQL over registers, which hot holds wholly (the lake does outside the server)
     reports   SLO reports as plain values, the least budget left first; LateError while they are being made
     views     alerts with who is told of them and what keeps them from being told
-    rules_folder   rule files, for the review
+    rules     groups of alert rules that run, for the review
     """
 
     scan: SeriesSource
@@ -53,7 +57,7 @@ class Source:
     register: Callable[[str, Sequence[Any]], pa.Table]
     reports: Callable[[], Sequence[Mapping[str, Any]]] = _nothing
     views: Callable[[Sequence[Alert], datetime], Sequence[Mapping[str, Any]]] | None = None
-    rules_folder: Path | None = None
+    rules: Callable[[], Sequence[RuleGroup]] = _no_rules
 
     @contextmanager
     def table(self, name: str, start_ms: int, end_ms: int) -> Iterator[tuple[str, Query]]:
@@ -69,6 +73,8 @@ def at(ms: int) -> datetime:
 
 def of_workbench(workbench: Any) -> Source:
     """The source of a notebook: what the lake has."""
+    from pitchey_slo.analyse.backtest.ask import groups_of
+
     scan = workbench._series()
 
     def register(sql: str, params: Sequence[Any]) -> pa.Table:
@@ -78,5 +84,10 @@ def of_workbench(workbench: Any) -> Source:
         scan=scan,
         rows=lambda: scan.rows,
         register=register,
-        reports=lambda: [r.as_dict() for r in workbench.slo_report()],
+        reports=lambda: [r.as_dict() for r in sorted(workbench.slo_report(), key=_by_budget)],
+        rules=lambda: groups_of(workbench.settings),
     )
+
+
+def _by_budget(report: Any) -> tuple[bool, float]:
+    return report.budget_left is None, report.budget_left or 0.0

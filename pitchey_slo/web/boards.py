@@ -13,6 +13,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any, Final, TypeVar
 
 import orjson
@@ -21,6 +22,7 @@ from fastapi import Request
 from pitchey_slo import board
 from pitchey_slo.alert import inbox
 from pitchey_slo.alert.model import Alert
+from pitchey_slo.analyse.backtest.ask import groups_of
 from pitchey_slo.board import news
 from pitchey_slo.board.named import NAMED
 from pitchey_slo.board.shelf import Shelf, Shown, folder_of
@@ -125,9 +127,8 @@ class Boards:
             return self._reports[1]
 
         scan, store = self._series.scan(), self._house.opened()
-        return board.Source(
-            scan, scan.rows, store.query, reports, self._views, rules_folder=self._house.settings.config / "rules"
-        )
+        rules = partial(groups_of, self._house.settings)
+        return board.Source(scan, scan.rows, store.query, reports, self._views, rules)
 
     async def _report(self) -> PitcheyError | None:
         """See to it that there are SLO reports; what is wrong when there are none yet."""

@@ -10,10 +10,53 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Final
 
+from pitchey_slo.board.named import (
+    alerts,
+    budget_calendar,
+    burn_down,
+    certificates,
+    decisions,
+    events,
+    feature_use,
+    health_matrix,
+    investment_funnel,
+    log_levels,
+    log_patterns,
+    logs,
+    nda_latency,
+    reports,
+    review,
+    slo_list,
+    synthetic_failures,
+    synthetic_phases,
+    synthetic_tests,
+    traffic_heatmap,
+)
 from pitchey_slo.board.named.registry import Argument, Asked, Named, arguments_problem, given_of
 
 __all__ = ["NAMED", "Argument", "Asked", "Named", "arguments_problem", "given_of"]
 
-_MODULES: Final[tuple[ModuleType, ...]] = ()
+_MODULES: Final[tuple[ModuleType, ...]] = (
+    alerts,
+    budget_calendar,
+    burn_down,
+    certificates,
+    decisions,
+    events,
+    feature_use,
+    health_matrix,
+    investment_funnel,
+    log_levels,
+    log_patterns,
+    logs,
+    nda_latency,
+    reports,
+    review,
+    slo_list,
+    synthetic_failures,
+    synthetic_phases,
+    synthetic_tests,
+    traffic_heatmap,
+)
 
 NAMED: Final[dict[str, Named]] = {module.QUESTION.name: module.QUESTION for module in _MODULES}
