@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from pitchey_slo.guard import Guard
 from pitchey_slo.probe.synthetic.definition import Definition
-from pitchey_slo.probe.synthetic.read import read, read_file
+from pitchey_slo.probe.synthetic.reader import read, read_file
 from pitchey_slo.probe.synthetic.run import run
 from pitchey_slo.probe.synthetic.secrets import Secrets
 
