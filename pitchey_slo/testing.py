@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -10,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from pitchey_slo.names import LOCK_FILE
 from pitchey_slo.settings import Settings
 from pitchey_slo.tables import TABLES
 
@@ -39,12 +44,34 @@ class FixedClock:
         self.now += timedelta(**duration)
 
 
+def lay_out(home: Path) -> None:
+    """Put the files of an empty store into `home` if there is nothing yet: a copy of one that this process made once,
+    which is there three times as soon as one made anew."""
+    if not home.exists() or not any(home.iterdir()):
+        shutil.copytree(_empty() / "home", home, dirs_exist_ok=True)
+
+
+@functools.cache
+def _empty() -> Path:
+    from pitchey_slo.store import Store
+
+    folder = Path(tempfile.mkdtemp(prefix="pitchey-slo-empty-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    given = Settings.load(env_file=None, home=folder / "home", lake=None)
+    with Store.open(given, clock=FixedClock(), background=False):
+        pass
+    (folder / "home" / LOCK_FILE).unlink()
+    return folder
+
+
 @contextmanager
 def fresh_store(home: Path, *, clock: FixedClock | None = None, **settings: Any) -> Iterator[Store]:
     """A store in `home` without background work: it flushes when told and on close."""
     from pitchey_slo.store import Store
 
     given = Settings.load(env_file=None, home=home, **settings)
+    if given.lake is None:
+        lay_out(home)
     with Store.open(given, clock=clock or FixedClock(), background=False) as store:
         yield store
 

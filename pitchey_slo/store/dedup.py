@@ -7,6 +7,7 @@ time."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from datetime import datetime
 
@@ -33,8 +34,11 @@ class Dedup:
         self._lake_lookup = lake_lookup
         self._seen = {name: Seen() for name in STREAMS}
         self._trimmed_before: dict[str, datetime | None] = dict.fromkeys(STREAMS)
-        # an engine of its own: the hot one may return rows in any order (preserve_insertion_order is off)
-        self._hasher = in_memory(threads=1)
+
+    @functools.cached_property
+    def _hasher(self) -> duckdb.DuckDBPyConnection:
+        """An engine of its own: the hot one may return rows in any order (preserve_insertion_order is off)."""
+        return in_memory(threads=1)
 
     def load(self, cursor: duckdb.DuckDBPyConnection, trimmed_before: dict[str, datetime | None]) -> None:
         """Read what hot holds; after opening and after rows were removed from hot."""

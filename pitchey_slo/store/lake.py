@@ -10,12 +10,14 @@ import logging
 import re
 import threading
 from collections import Counter
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 from deltalake import ColumnProperties, CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
+from deltalake.exceptions import TableNotFoundError
 
 from pitchey_slo.store.engine import in_memory
 from pitchey_slo.store.rollups import merged_sql
@@ -222,6 +224,8 @@ def table_uri(lake_uri: str, name: str) -> str:
 
 def open_or_create(lake_uri: str, options: dict[str, str], table: Table) -> DeltaTable:
     uri = table_uri(lake_uri, table.name)
+    with suppress(TableNotFoundError):  # `create` takes twice as long to find that there is one
+        return DeltaTable(uri, storage_options=options or None)
     if not is_remote(lake_uri):
         Path(uri).mkdir(parents=True, exist_ok=True)
     stream = table.name in GROWING
