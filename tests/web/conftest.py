@@ -17,6 +17,7 @@ import pytest
 from pitchey_slo.client import HttpDoor, ServerInfo
 from pitchey_slo.settings import Settings
 from pitchey_slo.store import Store, utc_now
+from pitchey_slo.testing import lay_out
 from pitchey_slo.web.limits import Limits
 from pitchey_slo.web.serve import listen, run
 
@@ -48,6 +49,8 @@ def running(
     # no rules and routes but those a test gives: the shipped ones would be evaluated beside every test
     quiet = {"home": home, "port": 0, "config": home / "no-config", "investigate": ""}
     settings = Settings.load(env_file=None, **{**quiet, **given})
+    if settings.lake is None:
+        lay_out(home)
     ready: list[ServerInfo] = []
     started = threading.Event()
     box: dict[str, Any] = {}
