@@ -23,6 +23,7 @@ GROUPS = {
     "token": "token",
     "rules": "rules",
     "incidents": "incidents",
+    "synthetic": "synthetic",
 }
 COMMANDS = {
     "init": ("init", "init"),

@@ -174,7 +174,7 @@ class Synthetic:
         self.test(name)
         if self._loop is None or self.scheduler is None:
             raise StoreUnavailable("no tests run in this server: PITCHEY_LOCATION is empty, or it is just starting")
-        found: Future[Sequence[Result]] = asyncio.run_coroutine_threadsafe(self.scheduler.now(name), self._loop)
+        found: Future[Any] = asyncio.run_coroutine_threadsafe(self.scheduler.now(name), self._loop)
         return list(await asyncio.wrap_future(found))
 
     def say(self, *, all_: bool = False) -> None:
