@@ -120,7 +120,7 @@ class Board:
             "newest": events.newest(self.source),
             "annotations": events.marks(self.source, span.start, max(span.end, now_ms)),
             "variables": [
-                {"name": v.name, "label": v.label, "all": v.all, "values": list(self._options[v.name]),
+                {"name": v.name, "label": v.label, "all": v.all, "text": v.text, "values": list(self._options[v.name]),
                  "chosen": list(self.view.chosen[v.name])}
                 for v in self.definition.variables
             ],

@@ -59,6 +59,7 @@ FIELDS: Final[Mapping[str, Mapping[str, Field]]] = {
         "label": _text("what stands beside it"),
         "query": _text("label_values(metric, label): the values of a label among the series of a selector", 1_000),
         "values": _list("the values themselves, instead of a query", most=200, low=1),
+        "text": Field("flag", "true: people type a text, instead of choosing"),
         "all": Field("flag", "whether everything may be chosen, which is then chosen at first"),
     },
     "row": {

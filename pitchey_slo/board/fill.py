@@ -1,7 +1,8 @@
 """Variables and intervals in a PromQL expression, put in so that no value can change what the expression is.
 
 A `$name` may stand only inside the quoted value of a label matcher, and what is put there is escaped: as a text for `=`
-and `!=`, as a pattern and a text for `=~` and `!~`. A choice of everything is `.*`, so it needs a pattern. `$__range`,
+and `!=`, as a pattern and a text for `=~` and `!~`. A choice of everything (or of nothing) is `.*`, so it needs a
+pattern. `$__range`,
 `$__interval` and `$__rate_interval` are durations of ours and may stand anywhere else.
 """
 
@@ -87,7 +88,7 @@ def _quoted(found: re.Match[str], chosen: Chosen) -> str:
 
 
 def _escaped(values: Sequence[str], pattern: bool, quote: str) -> str:
-    if ALL in values:
+    if ALL in values or (pattern and not values):
         if not pattern:
             raise QueryError("everything is chosen where one value is needed")
         return ".*"

@@ -116,8 +116,9 @@ class Row:
 
 @dataclass(frozen=True)
 class Variable:
-    """What people choose from: `values`, or those of `label` among the series that `metric` (a selector) chooses.
-    With `all` one may choose everything, which is then also the first choice."""
+    """What people choose from: `values`, or those of `of_label` among the series that `metric` (a selector) chooses;
+    or, with `text`, what they type, which is nothing at first. With `all` one may choose everything, which is then also
+    the first choice."""
 
     name: str
     label: str
@@ -125,11 +126,7 @@ class Variable:
     of_label: str = ""
     values: tuple[str, ...] = ()
     all: bool = False
-
-    @property
-    def first(self) -> str:
-        """What holds when nobody chose; "" when that is the first of the values found."""
-        return ALL if self.all else (self.values[0] if self.values else "")
+    text: bool = False
 
 
 #: The choice of everything.

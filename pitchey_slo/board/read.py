@@ -59,7 +59,7 @@ def _definition(root: Value, name: str | None) -> Definition | None:
     elif not re.fullmatch(NAME, own):
         root.problem(f"{own!r} is no name of a dashboard", "small letters, digits, - and _")
     variables = tuple(v for v in map(_variable, _each(root, "variables")) if v)
-    known = {v.name: v.all for v in variables}
+    known = {v.name: v.all or v.text for v in variables}
     rows = tuple(r for r in (_row(each, known) for each in _each(root, "rows")) if r)
     _unique(root)
     rest = {key: given[key] for key in ("description", "order", "role", "range", "refresh") if key in given}
@@ -71,8 +71,10 @@ def _variable(value: Value) -> Variable | None:
     if given is None or "name" not in given:
         return None
     metric = label = ""
-    if ("query" in given) == ("values" in given):
-        value.problem("a variable has either query or values")
+    if len({"query", "values"} & set(given)) + bool(given.get("text")) != 1:
+        value.problem("a variable has one of query, values and text: true")
+    if given.get("text") and given.get("all"):
+        _at(value, "all").problem("what is typed is never everything", "leave it empty for that")
     if "query" in given:
         found = _LABEL_VALUES.fullmatch(given["query"].strip())
         if found is None:
@@ -81,9 +83,8 @@ def _variable(value: Value) -> Variable | None:
             metric, label = found["metric"], found["label"]
             _promql(_at(value, "query"), metric, {})
     given.setdefault("label", given["name"])
-    return Variable(
-        given["name"], given["label"], metric, label, tuple(given.get("values", ())), given.get("all", False)
-    )
+    values, flags = tuple(given.get("values", ())), (given.get("all", False), given.get("text", False))
+    return Variable(given["name"], given["label"], metric, label, values, *flags)
 
 
 def _row(value: Value, variables: Mapping[str, bool]) -> Row | None:

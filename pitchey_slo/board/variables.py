@@ -22,7 +22,10 @@ KEEP_SECONDS: Final = 60.0
 
 def options(definition: Definition, source: Source, view: View, kept: Kept) -> dict[str, tuple[str, ...]]:
     """The values of each variable; those of a query are looked up once a minute."""
-    return {v.name: v.values or _values(definition.name, v, source, view, kept) for v in definition.variables}
+    return {
+        v.name: v.values or (() if v.text else _values(definition.name, v, source, view, kept))
+        for v in definition.variables
+    }
 
 
 def checked(definition: Definition, given: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:

@@ -19,7 +19,8 @@ def plain(definition: Definition) -> dict[str, Any]:
 
 def _variable(v: Variable) -> dict[str, Any]:
     query = f"label_values({v.metric}, {v.of_label})" if v.metric else ""
-    return _without_empty({"name": v.name, "label": v.label, "query": query, "values": list(v.values), "all": v.all})
+    told = {"name": v.name, "label": v.label, "query": query, "values": list(v.values), "all": v.all, "text": v.text}
+    return _without_empty(told)
 
 
 def _row(row: Row) -> dict[str, Any]:
