@@ -37,6 +37,7 @@ from pitchey_slo.web.alerting import Alerting
 from pitchey_slo.web.auth import api_routes, scope_of
 from pitchey_slo.web.boards import Boards
 from pitchey_slo.web.edge import Edge
+from pitchey_slo.web.health_checks import HealthChecks
 from pitchey_slo.web.house import House
 from pitchey_slo.web.limits import Limits
 from pitchey_slo.web.meter import Metered
@@ -76,6 +77,7 @@ def create_app(
     app.state.series = Series(app.state.house, query_limits or QueryLimits())
     app.state.slos = SloNumbers(app.state.house)
     app.state.alerting = Alerting(app.state.house)
+    app.state.health = HealthChecks(app.state.house, app.state.series, app.state.alerting)
     app.state.boards = Boards(app.state.house, app.state.series, app.state.slos, app.state.alerting)
     app.state.anomalies = anomalies.Anomalies(app.state.house, app.state.series)
     app.state.synthetic = Synthetic(app.state.house)

@@ -114,6 +114,7 @@ async def run(
         )
         series.start(jobs)
         app.state.alerting.start(series.scan, info.url, series.down)
+        app.state.health.start()
         app.state.anomalies.start()
         await asyncio.to_thread(app.state.synthetic.start)
         helpers += [make(app.state.alerting) for make in beside]
@@ -127,6 +128,7 @@ async def run(
         await server
         for helper in helpers:
             helper.close()
+        await asyncio.to_thread(app.state.health.close)
         await asyncio.to_thread(app.state.anomalies.close)
         await asyncio.to_thread(app.state.synthetic.close)
         await asyncio.to_thread(app.state.alerting.close)
