@@ -110,32 +110,35 @@ async def _connected(
     addresses: list[str], url: Url, phases: Phases, left: Callable[[], float]
 ) -> tuple[socket.socket, str]:
     """The first address that connects; each gets its share of the time that remains."""
-    trouble = ""
     with phases.of("connect"):
-        for position, address in enumerate(addresses):
-            share = left() / (len(addresses) - position)
-            held = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
-            held.setblocking(False)
+        for position, address in enumerate(addresses, 1):
             try:
-                async with asyncio.timeout(share):
-                    await asyncio.get_running_loop().sock_connect(held, (address, url.port))
-                return held, address
-            except TimeoutError as error:
-                held.close()
-                if error.errno != errno.ETIMEDOUT:  # ours, not the kernel's
-                    trouble = f"{address} did not take the connection within {span(share)}"
-                    last = Fault("timeout", trouble, phase="connect")
-                    continue
-                last = Fault("connect", f"{address} port {url.port}: {_said(error)}", phase="connect")
-            except OSError as error:
-                held.close()
-                ours = error.errno in OURS
-                what = f"{address} port {url.port}: {_said(error)}"
-                last = Fault("probe_error" if ours else "connect", what, phase="connect")
-            except BaseException:
-                held.close()
-                raise
-    raise last
+                return await _knock(address, url.port, left() / (len(addresses) - position + 1)), address
+            except Fault:
+                if position == len(addresses):
+                    raise
+    raise Fault("dns", f"the name {url.host} has no address", phase="dns")
+
+
+async def _knock(address: str, port: int, seconds: float) -> socket.socket:
+    """A connected socket. Raises Fault of class connect, timeout or probe_error."""
+    held = None
+    try:
+        held = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
+        held.setblocking(False)
+        async with asyncio.timeout(seconds):
+            await asyncio.get_running_loop().sock_connect(held, (address, port))
+        return held
+    except BaseException as error:
+        if held is not None:
+            held.close()
+        if isinstance(error, TimeoutError) and error.errno is None:  # ours, not the kernel's
+            reason = f"{address} port {port} did not take the connection within {span(seconds)}"
+            raise Fault("timeout", reason, phase="connect") from None
+        if isinstance(error, OSError):
+            failure = "probe_error" if error.errno in OURS else "connect"
+            raise Fault(failure, f"{address} port {port}: {_said(error)}", phase="connect") from None
+        raise
 
 
 def _said(error: Exception) -> str:

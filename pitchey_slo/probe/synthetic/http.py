@@ -132,11 +132,12 @@ async def _exchange(ask: Ask, line: Line, cookies: Cookies, phases: Phases) -> A
         if not first:
             raise Fault("connect", "the connection was closed before an answer", phase="first_byte")
     with phases.of("transfer"):
+        where = "first_byte"
         try:
             head = await _head(line, talk)
+            where = "transfer"
             return await _body(ask, line, talk, head)
         except h11.RemoteProtocolError as error:
-            where = "transfer" if talk.their_state is h11.SEND_BODY else "first_byte"
             raise Fault("body", f"the answer cannot be read: {error}", phase=where) from None
 
 
