@@ -162,6 +162,7 @@ PROBE_SERIES: Final[dict[str, str]] = {
     "pitchey_synthetic_success": "gauge: 1 when a synthetic test passed, 0 when it failed; by test, location",
     "pitchey_synthetic_consecutive_failures": "gauge: failures since a test last passed, of locations that count; "
     "by test, location, reason",
+    "pitchey_synthetic_consecutive_limit": "gauge: failures in a row before people are told; by test",
     "pitchey_synthetic_duration_seconds": "gauge: time a test took; by test, location, phase (`total` is the whole)",
     "pitchey_synthetic_cert_days": "gauge: days until the certificate ends, negative when it did; by test, location",
     "pitchey_synthetic_up": "gauge: 0 when at least half of the locations that count fail, else 1; none when no "

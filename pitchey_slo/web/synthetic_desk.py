@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from pitchey_slo.errors import NotFound, PitcheyError, StoreUnavailable, did_you_mean
 from pitchey_slo.probe.result import Result, rows_of
@@ -39,6 +39,8 @@ LOOK_SECONDS: Final = 5.0
 SAY_SECONDS: Final = 30.0
 #: A verdict older than this is history: its own series stand at its own time.
 LATE: Final = timedelta(minutes=1)
+#: A location that was silent for so long is forgotten: somebody took it away.
+FORGOTTEN: Final = timedelta(days=1)
 #: Verdicts of a pair that are read at a start: what was a row of failures before it goes on after it.
 RESTORED: Final = 100
 
@@ -106,7 +108,7 @@ class Synthetic:
                 log.error("%s", problem)
             base = self.house.settings.api_base_url
             self.known = Known(tests, {name: t.target(base) for name, t in tests.items()}, problems)
-            self.board.keep(tests)
+            self.board.keep(tests, self.house.clock() - FORGOTTEN)
             self.windows.look(store, {name: t.definition for name, t in tests.items()})
             return self.known
 
@@ -185,7 +187,8 @@ class Synthetic:
             if not (self._news or due or all_) or not (self.known.tests or self._said):
                 return
             self._news, self._said = False, now
-            given = series.values(self.board, self.board.judge(self.known.targets, now))
+            limits = {name: t.definition.consecutive for name, t in self.known.tests.items()}
+            given = series.values(self.board, self.board.judge(self.known.targets, now), limits)
             if self.scheduler is not None and self.known.tests:
                 given |= series.lateness(self.location, self.scheduler.lateness)
             given |= series.dropped(self.dropped)

@@ -70,14 +70,10 @@ class Board:
             news.append(result)
         return news
 
-    def restore(self, pair: Pair, last: Last) -> None:
-        """What was known before a restart."""
-        self._last[pair] = last
-
-    def keep(self, tests: Iterable[str]) -> list[Pair]:
-        """Forget all other tests; answers what was forgotten."""
+    def keep(self, tests: Iterable[str], since: datetime) -> list[Pair]:
+        """Forget all other tests, and pairs that were silent since then; answers what was forgotten."""
         known = set(tests)
-        gone = [pair for pair in self._last if pair[0] not in known]
+        gone = [pair for pair, last in self._last.items() if pair[0] not in known or last.result.at < since]
         for pair in gone:
             del self._last[pair]
         return gone

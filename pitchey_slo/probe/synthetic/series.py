@@ -29,9 +29,11 @@ QUANTILES: Final = (0.5, 0.95, 1.0)
 Values = dict[Labels, float]
 
 
-def values(board: Board, judgement: Judgement) -> Values:
-    """Every series that has something to say now."""
+def values(board: Board, judgement: Judgement, limits: Mapping[str, int] | None = None) -> Values:
+    """Every series that has something to say now. `limits`: failures in a row that each test allows."""
     found: Values = {}
+    for name, limit in (limits or {}).items():
+        _set(found, "consecutive_limit", limit, test=name)
     for (test, location), last in board:
         verdict = judgement.tests.get(test)
         if verdict is not None and location not in verdict.stale:
