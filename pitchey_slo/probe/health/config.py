@@ -22,7 +22,7 @@ from pitchey_slo.yaml_source import Value, compose, raise_all
 log = logging.getLogger(__name__)
 
 FILE: Final = "health.yml"
-TOP: Final = ("location", "defaults", "checks")
+TOP: Final = ("defaults", "checks")
 TIMES: Final = ("interval", "timeout", "unknown_after")
 COMMON: Final = ("check", "component", *TIMES, "degraded", "unhealthy")
 #: Seconds. A series that stands still for five minutes counts as gone (PromQL's lookback), so looks come more often.
@@ -46,7 +46,6 @@ class Times:
 class HealthConfig:
     """`left_out`: checks of the file that are not there because their address is empty."""
 
-    location: str = "local"
     checks: tuple[Planned, ...] = ()
     left_out: tuple[str, ...] = ()
 
@@ -108,7 +107,6 @@ def read(text: str, file: str, values: Mapping[str, str]) -> HealthConfig:
 def _config(root: Value, values: Mapping[str, str]) -> HealthConfig:
     fields = root.fields(TOP)
     times = _times(_fields(fields.get("defaults"), TIMES), Times())
-    location = _name(fields["location"], "a location") if "location" in fields else "local"
     found: dict[str, Planned] = {}
     left_out: list[str] = []
     checks = fields.get("checks")
@@ -123,7 +121,7 @@ def _config(root: Value, values: Mapping[str, str]) -> HealthConfig:
                 found[name] = planned
             else:
                 left_out.append(name)
-    return HealthConfig(location, tuple(found.values()), tuple(left_out))
+    return HealthConfig(tuple(found.values()), tuple(left_out))
 
 
 def _check(name: str, value: Value, usual: Times, values: Mapping[str, str]) -> Planned | None:

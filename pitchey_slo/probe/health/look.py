@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from pitchey_slo.errors import PitcheyError
@@ -29,14 +29,14 @@ class Planned:
 
     name: str
     kind: CheckKind
-    check: Check
+    check: Check = field(repr=False)
     component: str
     interval: float
     timeout: float
     unknown_after: int
     limits: Limits
     target: str
-    secrets: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = field(default=(), repr=False)
 
 
 async def look(planned: Planned, context: Context) -> Result:

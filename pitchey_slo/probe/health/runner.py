@@ -74,14 +74,16 @@ class Status:
 
 
 class Runner:
-    """`sink` is handed results and their series, one call at a time, in a thread; `facts` tells of the workbench;
-    `changed` gives another configuration once there is one. Nothing is looked at before `start` or `refresh`."""
+    """Looks from `location`. `sink` is handed results and their series, one call at a time, in a thread; `facts` tells
+    of the workbench; `changed` gives another configuration once there is one. Nothing is looked at before `start` or
+    `refresh`."""
 
     def __init__(
         self,
         config: HealthConfig,
         sink: Sink,
         *,
+        location: str = "local",
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         facts: Callable[[], Workbench] | None = None,
         changed: Callable[[], HealthConfig | None] = lambda: None,
@@ -89,7 +91,7 @@ class Runner:
     ) -> None:
         self._sink, self._clock, self._facts, self._changed = sink, clock, facts, changed
         self._chance = random.Random(seed)
-        self.location = config.location
+        self.location = location
         self._status: dict[str, Status] = {p.name: Status(p) for p in config.checks}
         self._running: dict[str, asyncio.Task[None]] = {}
         self._going: dict[str, asyncio.Task[None]] = {}
@@ -210,11 +212,9 @@ class Runner:
 
     def _use(self, config: HealthConfig) -> None:
         new = {planned.name: planned for planned in config.checks}
-        moved = config.location != self.location
         for name, status in list(self._status.items()):
-            if new.get(name) != status.planned or moved:
+            if new.get(name) != status.planned:
                 self._stop(status)
-        self.location = config.location
         for name, planned in new.items():
             if name not in self._status:
                 self._status[name] = Status(planned)

@@ -32,7 +32,6 @@ def schema() -> dict[str, Any]:
         "type": "object",
         "additionalProperties": False,
         "properties": {
-            "location": {"type": "string", "pattern": f"^{NAME.pattern}$", "description": "where the looks are from"},
             "defaults": {"type": "object", "additionalProperties": False, "properties": _TIMES},
             "checks": {
                 "type": ["object", "null"],

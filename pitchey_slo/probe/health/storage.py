@@ -5,6 +5,7 @@ The canary has one name per host and check, so that at most one is left behind w
 
 from __future__ import annotations
 
+import re
 import secrets
 import socket
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from typing import Any, Final
 from pitchey_slo.probe.health.model import CheckKind, Context, Key, Measure, Seen, Trouble
 
 _SIZE: Final = 1_024
+_STATUS: Final = re.compile(r"status code: (\d{3})")
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Storage:
         except (exceptions.UnauthenticatedError, exceptions.PermissionDeniedError) as error:
             reason = f"the storage answers and does not let this check in: {_first_line(error)}"
             raise Trouble("probe_error", reason, phase=context.now_in, values=values) from error
-        except exceptions.BaseError as error:
+        except (exceptions.BaseError, FileNotFoundError) as error:
             raise _trouble(error, context.now_in, values) from error
 
     async def _exchange(self, context: Context, name: str, values: dict[str, float]) -> Seen:
@@ -92,22 +94,22 @@ class _Timed:
 
 def _trouble(error: Exception, phase: str | None, values: dict[str, float]) -> Trouble:
     """object_store tells what went wrong in words only."""
-    said = str(error)
-    low = said.lower()
-    line = _first_line(error)
+    line, low = _first_line(error), str(error).lower()
+    answered = _STATUS.search(line)
+    if answered:
+        status = int(answered[1])
+        if status == 404:
+            reason = f"the bucket, or the canary that was just put, is not there: {line}"
+            return Trouble("assertion", reason, phase=phase, answered=True, status=status, values=values)
+        return Trouble("http_status", line, phase=phase, answered=status < 500, status=status, values=values)
     if "dns error" in low or "failed to lookup" in low:
         return Trouble("dns", f"the name of the endpoint cannot be resolved: {line}", phase="dns", values=values)
     if "certificate" in low:
-        expired = "expired" in low
-        return Trouble("cert_expiry" if expired else "tls", f"the certificate is not to be trusted: {line}",
-                       phase="tls", values=values)  # fmt: skip
-    if "connection refused" in low or "connect error" in low or "tcp connect" in low:
+        failure = "cert_expiry" if "expired" in low else "tls"
+        return Trouble(failure, f"the certificate is not to be trusted: {line}", phase="tls", values=values)
+    if "error sending request" in low or "connect" in low:
         return Trouble("connect", f"no connection to the endpoint: {line}", phase="connect", values=values)
-    if type(error).__name__ == "NotFoundError":
-        reason = f"the bucket, or the canary that was just put, is not there: {line}"
-        return Trouble("assertion", reason, phase=phase, answered=True, values=values)
-    failure = "http_status" if "status" in low else "body" if "body" in low or "decod" in low else "connect"
-    return Trouble(failure, line, phase=phase, values=values)
+    return Trouble("body", line, phase=phase, values=values)
 
 
 def _first_line(error: Exception) -> str:
