@@ -12,10 +12,15 @@ import pytest
 
 from pitchey_slo.store import Store
 from pitchey_slo.testing import FixedClock, fresh_store
+from tests.depth import examples
+
+# servers that tests start as processes come without dashboards, which take a second of processor time; tests/show asks
+os.environ.setdefault("PITCHEY_DASHBOARDS", "off")
 
 # a busy machine is slow, not wrong: speed is measured in benchmarks/
 hypothesis.settings.register_profile("house", deadline=None)
-hypothesis.settings.load_profile("house")
+hypothesis.settings.register_profile("long", deadline=None, max_examples=examples(100))
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "house"))
 
 #: Real data written by others; lies beside the project, never in it, so its absence may skip anywhere.
 CONFORMANCE = Path(__file__).resolve().parents[2] / "shared" / "conformance"

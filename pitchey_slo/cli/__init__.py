@@ -29,6 +29,7 @@ COMMANDS = {
     "init": ("init", "init"),
     "demo": ("demo", "demo"),
     "serve": ("serve", "serve"),
+    "dashboards": ("dashboards", "dashboards"),
     "ingest": ("ingest", "ingest"),
     "sql": ("sql", "sql"),
     "query": ("query", "query"),

@@ -1,4 +1,4 @@
-"""`pitchey-slo serve`: the API over the store of a home folder."""
+"""`pitchey-slo serve`: the API over the store of a home folder, and the dashboards beside it."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ import typer
 from rich.console import Console
 
 from pitchey_slo.client import ServerInfo
+from pitchey_slo.errors import ConfigError
 from pitchey_slo.settings import Settings
 
 if TYPE_CHECKING:
     from pitchey_slo.report.on_alert import Investigations
+    from pitchey_slo.show import Dashboards
     from pitchey_slo.web.alerting import Alerting
 
 err = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -40,12 +42,29 @@ def serve(
             "put a proxy with TLS in front, or listen on 127.0.0.1",
             style="yellow",
         )
+    screens = dashboards(settings)
     web.serve(
         settings,
-        on_ready=lambda info: tell(info, settings),
+        on_ready=lambda info: tell(info, settings, screens),
         beside=[lambda alerting: investigations(alerting, settings)],
+        screens=screens,
     )
     out.print("stopped; everything acknowledged is stored")
+
+
+def dashboards(settings: Settings) -> Dashboards | None:
+    """The dashboards, not started yet; None when they are switched off or their port is taken: the API serves all the
+    same."""
+    from pitchey_slo.show import Dashboards
+    from pitchey_slo.web.serve import listen
+
+    if settings.dashboards == "off":
+        return None
+    try:
+        return Dashboards(settings, listen(settings.host, settings.dashboards_port))
+    except ConfigError as error:
+        err.print(f"no dashboards: {error.message.splitlines()[0]} (PITCHEY_DASHBOARDS_PORT)", style="yellow")
+        return None
 
 
 def investigations(alerting: Alerting, settings: Settings) -> Investigations:
@@ -56,9 +75,13 @@ def investigations(alerting: Alerting, settings: Settings) -> Investigations:
     return Investigations(alerting.house.opened(), settings, alerting.engine.alerts, chosen)
 
 
-def tell(info: ServerInfo, settings: Settings) -> None:
+def tell(info: ServerInfo, settings: Settings, screens: Dashboards | None) -> None:
     """Where it listens and what to do next."""
     out.print(f"serving {settings.home} on {info.url} (process {info.pid}); Ctrl-C stops")
+    if screens is not None:
+        out.print(f"  dashboards    {screens.url}")
+        if is_loopback(settings.host):
+            out.print(f"  as admin      {screens.link} (works once, for 10 minutes)")
     out.print(f"  send events   POST {info.url}/api/monitoring/events")
     out.print(f"  a token       pitchey-slo token create --scope ingest --home {settings.home}")
     out.print(f"  all paths     {info.url}/docs")

@@ -38,6 +38,20 @@ class Helper(Protocol):
     def close(self) -> None: ...
 
 
+class Screens(Protocol):
+    """The dashboards: a process of their own, which the room `show` after this one starts and keeps alive."""
+
+    @property
+    def url(self) -> str: ...
+
+    @property
+    def up(self) -> bool: ...
+
+    def start(self, info: ServerInfo) -> None: ...
+
+    def close(self) -> None: ...
+
+
 Beside = Callable[[Alerting], Helper]
 
 #: Seconds that requests in progress have when the server is asked to stop.
@@ -51,6 +65,7 @@ def serve(
     limits: Limits | None = None,
     on_ready: Callable[[ServerInfo], None] = lambda _: None,
     beside: Sequence[Beside] = (),
+    screens: Screens | None = None,
 ) -> None:
     """Serve `settings.home` on `settings.host` and `.port` until SIGTERM or Ctrl-C; requests in progress are finished.
 
@@ -59,7 +74,7 @@ def serve(
     process owns the home, StoreDamaged when it does not open.
     """
     with listen(settings.host, settings.port) as listener:
-        asyncio.run(_until_signal(settings, listener, clock, limits or Limits(), on_ready, beside))
+        asyncio.run(_until_signal(settings, listener, clock, limits or Limits(), on_ready, beside, screens))
 
 
 async def _until_signal(
@@ -69,11 +84,12 @@ async def _until_signal(
     limits: Limits,
     on_ready: Callable[[ServerInfo], None],
     beside: Sequence[Beside],
+    screens: Screens | None,
 ) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await run(settings, listener, stop, clock=clock, limits=limits, on_ready=on_ready, beside=beside)
+    await run(settings, listener, stop, clock=clock, limits=limits, on_ready=on_ready, beside=beside, screens=screens)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -99,6 +115,7 @@ async def run(
     limits: Limits,
     on_ready: Callable[[ServerInfo], None],
     beside: Sequence[Beside] = (),
+    screens: Screens | None = None,
 ) -> None:
     """`serve` inside a running event loop, until `stop` is set."""
     jobs = scrape_jobs(settings)
@@ -106,7 +123,9 @@ async def run(
     app = create_app(None, settings, clock=clock, limits=limits)
     house, series = app.state.house, app.state.series
     server = asyncio.create_task(hypercorn_serve(cast(Any, app), _config(listener, limits), shutdown_trigger=stop.wait))
-    info = ServerInfo(url_of(listener), os.getpid(), house.guard.make_local(), house.started_at)
+    app.state.screens = screens
+    address = screens.url if screens is not None else None
+    info = ServerInfo(url_of(listener), os.getpid(), house.guard.make_local(), house.started_at, address)
     try:
         # alive but not ready meanwhile: opening replays what an unclean stop left
         house.store, _ = await asyncio.gather(
@@ -121,10 +140,14 @@ async def run(
         for helper in helpers:
             helper.start()
         info.write(settings.home)
+        if screens is not None:
+            screens.start(info)
         on_ready(info)
         await asyncio.shield(server)
     finally:
         stop.set()
+        if screens is not None:
+            await asyncio.to_thread(screens.close)
         await server
         for helper in helpers:
             helper.close()
