@@ -37,7 +37,7 @@ def read(text: str, file: str) -> Definition:
         raise_all(source.found)
         raise AssertionError
     given = form.DEFINITION.read(value)
-    steps = _steps(value) if not source.found or given.get("kind") else []
+    steps = _steps(value) if given else []
     if not source.found:
         _meaning(value)
     raise_all(source.found)

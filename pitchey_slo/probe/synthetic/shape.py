@@ -297,8 +297,10 @@ _FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?
 
 def plain(given: Value) -> Any:
     """What YAML 1.2's core schema says of a scalar: a number, truth value or nothing when it is written without quotes
-    and looks so, else the text itself."""
+    and looks so, else the text itself; of a map or list the value of its node, which is neither."""
     text = given.node.value
+    if not isinstance(text, str):
+        return text
     if getattr(given.node, "style", None):
         return text
     if given.kind == "nothing":
