@@ -37,6 +37,15 @@ class Settings(BaseSettings):
     kv_namespace: str = Field(
         "pitchey-monitoring", alias="KV_NAMESPACE", description="Workers KV namespace that the Worker module uses"
     )
+    cloudflare_account_id: str | None = Field(
+        None, alias="CLOUDFLARE_ACCOUNT_ID", description="account of the KV namespace the status page is published to"
+    )
+    cloudflare_api_token: SecretStr | None = Field(
+        None, alias="CLOUDFLARE_API_TOKEN", description="API token with Workers KV Storage: Edit, to publish the page"
+    )
+    cloudflare_api_url: str = Field(
+        "https://api.cloudflare.com/client/v4", alias="CLOUDFLARE_API_URL", description="where Cloudflare's API answers"
+    )
     slack_webhook_url: SecretStr | None = Field(
         None, alias="SLACK_WEBHOOK_URL", description="Slack incoming webhook for alerts and reports"
     )

@@ -2,7 +2,8 @@
 same, phases over time, usual durations, classes of failures, and how often a verdict came only by a retry.
 
 Health checks are not among them, nor attempts and steps unless they are asked for. A verdict during maintenance has
-`"maintenance"` in its details, one that speaks longer or shorter than `SPEAKS` seconds has `"speaks_s"`.
+`"maintenance"` in its details, one that speaks longer or shorter than `SPEAKS` seconds has `"speaks_s"`, and
+one of a history that only has changes has `"changes_only"`: how often somebody looked is not known of it.
 """
 
 from __future__ import annotations
@@ -24,23 +25,29 @@ _VERDICTS: Final = "scope = 'verdict' AND kind <> 'health'"
 _PHASES: Final = tuple(f"{phase}_ms" for phase in PHASES)
 
 
-def stretches(reader: LakeReader, start: datetime, end: datetime, *, test: str | None = None) -> pa.Table:
+def stretches(
+    reader: LakeReader, start: datetime, end: datetime, *, test: str | None = None, health: bool = False
+) -> pa.Table:
     """Verdicts of one test and location that say the same one after the other, as one row: test, location, kind,
     component, word (up, down, unknown, maintenance), first_at, ends_at (when the last one speaks no more: the next
-    verdict, or its own limit), looks (verdicts within start <= t < end), interval_s (median time between them),
-    failure and reason of the first. By test, location and time; those that touch the span."""
+    verdict, or its own limit), looks (verdicts within start <= t < end), changes_only, interval_s (median time between them),
+    failure and reason of the first. By test, location and time; those that touch the span.
+    With `health` health checks are among them: one that had no answer in time too often in a row is down, which its
+    details say as `"up": false`."""
+    which = "scope = 'verdict'" if health else _VERDICTS
     only = "AND test = ?" if test else ""
     return reader.query(
         f"""
         WITH verdicts AS (
             SELECT test, location, kind, component, ts, failure, reason,
                    CASE WHEN details LIKE '%"maintenance"%' THEN 'maintenance' WHEN state = 'unhealthy' THEN 'down'
+                        WHEN kind = 'health' AND details LIKE '%"up": false%' THEN 'down'
                         WHEN state IN ('healthy', 'degraded') THEN 'up' ELSE 'unknown' END AS word,
                    coalesce(try_cast(regexp_extract(details, '"speaks_s": ?([0-9.]+)', 1) AS DOUBLE), {SPEAKS})
                        AS speaks,
-                   lead(ts) OVER one AS next_at
+                   lead(ts) OVER one AS next_at, details LIKE '%"changes_only"%' AS changes_only
             FROM {reader.source(PROBES.name, start - BEFORE, end)}
-            WHERE {_VERDICTS} {only}
+            WHERE {which} {only}
             WINDOW one AS (PARTITION BY test, location ORDER BY ts)
         ), spoken AS (
             SELECT *, ts + to_microseconds((speaks * 1e6)::BIGINT) AS silent_at,
@@ -56,6 +63,7 @@ def stretches(reader: LakeReader, start: datetime, end: datetime, *, test: str |
         SELECT test, location, word, min(ts) AS first_at, max(until_at) AS ends_at,
                count(*) FILTER (ts >= ?) AS looks, median(epoch(next_at) - epoch(ts)) AS interval_s,
                arg_min(failure, ts) AS failure, arg_min(reason, ts) AS reason,
+               coalesce(bool_or(changes_only), false) AS changes_only,
                any_value(kind) AS kind, any_value(component) AS component
         FROM grouped GROUP BY test, location, word, part HAVING max(until_at) > ?
         ORDER BY test, location, first_at
@@ -110,7 +118,7 @@ def failures(reader: LakeReader, start: datetime, end: datetime) -> pa.Table:
 
 def attempts(reader: LakeReader, start: datetime, end: datetime) -> pa.Table:
     """Per test and location: verdicts, how many passed only after a retry (`saved`), and how often the verdict turned
-    from one look to the next (`turns`)."""
+    from one look to the next (`turns`). Not of histories that only have changes."""
     return reader.query(
         f"""
         WITH verdicts AS (
@@ -118,6 +126,7 @@ def attempts(reader: LakeReader, start: datetime, end: datetime) -> pa.Table:
                    lag(state IN ('healthy', 'degraded')) OVER (PARTITION BY test, location ORDER BY ts) AS before
             FROM {reader.source(PROBES.name, start, end)}
             WHERE {_VERDICTS} AND state <> 'unknown' AND coalesce(details, '') NOT LIKE '%"maintenance"%'
+                  AND coalesce(details, '') NOT LIKE '%"changes_only"%'
         )
         SELECT test, location, count(*) AS looks,
                count(*) FILTER (attempt > 1 AND state IN ('healthy', 'degraded')) AS saved,

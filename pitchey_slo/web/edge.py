@@ -57,7 +57,9 @@ class Exchange:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.started = True
-            headers = [*message.get("headers", []), *HEADERS]
+            given = list(message.get("headers", []))
+            told = {name.lower() for name, _ in given}  # a page that may be kept says so itself
+            headers = [*given, *(header for header in HEADERS if header[0] not in told)]
             if self._unread:
                 headers.append((b"connection", b"close"))
             message = {**message, "headers": headers}

@@ -176,7 +176,10 @@ class Runner:
         before = self._status.get(planned.name)
         if before is None or before.planned is not planned:
             return  # the file was changed meanwhile
-        self._status[planned.name] = after = before.after(result)
+        after = before.after(result)
+        # the row says what the looks before it made of this one, and for how long it speaks (three intervals)
+        result = replace(result, details={**result.details, "up": after.up, "speaks_s": 3 * planned.interval})
+        self._status[planned.name] = after = replace(after, result=result)
         if before.result is None or before.result.state != result.state:
             log.log(logging.INFO if result.ok else logging.WARNING, "%s (%s) is %s%s", planned.name, planned.component,
                     result.state, f": {result.reason}" if result.reason else "")  # fmt: skip
