@@ -109,7 +109,7 @@ FIELDS: Final[Mapping[str, Mapping[str, Field]]] = {
 
 
 def schema() -> dict[str, Any]:
-    """The JSON Schema of a definition; `config/dashboards/dashboard.schema.json` holds it."""
+    """The JSON Schema of a definition; `config/schema/dashboard.schema.json` holds it."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "A dashboard of pitchey-slo",

@@ -116,7 +116,7 @@ def _widget(value: Value, variables: Mapping[str, bool]) -> Widget | None:
         _named(value, given, variables)
     if "with" in given and "named" not in given:
         _at(value, "with").problem("arguments without a named question")
-    thresholds = tuple(Threshold(**t) for each in _each(value, "thresholds") if (t := _table(each, "threshold")))
+    thresholds = tuple(t for t in map(_threshold, _each(value, "thresholds")) if t)
     links = tuple(k for k in (_link(each, variables) for each in _each(value, "links")) if k)
     low, high = given.get("min"), given.get("max")
     if low is not None and high is not None and low >= high:
@@ -173,6 +173,11 @@ def _promql(place: Value, expr: str, variables: Mapping[str, bool]) -> None:
         parse(fill.fill(expr, dict.fromkeys(variables, ("x",)), PLACEHOLDERS))
     except QueryError as error:
         place.problem(f"not PromQL: {error.message.splitlines()[0]}")
+
+
+def _threshold(value: Value) -> Threshold | None:
+    given = _table(value, "threshold")
+    return Threshold(**given) if given is not None and {"value", "state"} <= set(given) else None
 
 
 def _link(value: Value, variables: Mapping[str, bool]) -> Link | None:

@@ -29,9 +29,8 @@ Append = Callable[[str, pa.Table], Any]
 #: Definitions that are kept as they were read.
 _MOST_READ: Final = 300
 _NEWEST: Final = """
-    SELECT name, max(version) AS version, arg_max(definition, version) AS definition,
-           arg_max(saved_by, version) AS saved_by, arg_max(created_at, version) AS created_at
-    FROM dashboards GROUP BY name"""
+    SELECT name, version, definition, saved_by, created_at FROM dashboards
+    QUALIFY row_number() OVER (PARTITION BY name ORDER BY version DESC) = 1"""
 _VERSIONS: Final = """
     SELECT version, definition, saved_by, comment, created_at, source FROM dashboards WHERE name = ?
     ORDER BY version DESC"""

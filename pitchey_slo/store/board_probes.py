@@ -16,7 +16,8 @@ def newest(probes: str, *, health: bool) -> str:
     `reason`, `latency_ms`, `failure`."""
     kind = "kind = 'health'" if health else "kind <> 'health'"
     columns = ("state", "reason", "duration_ms", "failure", "component")
-    picked = ", ".join(f"arg_max({name}, ts) AS {name}" for name in columns)
+    picked = ", ".join(f"arg_max_null({name}, ts) AS {name}" for name in columns)
+    # arg_max would pass over a null and take an older verdict's value
     return f"""
         SELECT test, location, epoch_ms(max(ts)) AS ms, {picked}
         FROM (SELECT ts, test, location, state, coalesce(reason, '') AS reason, duration_ms,
