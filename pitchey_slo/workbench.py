@@ -32,8 +32,10 @@ if TYPE_CHECKING:
     from pitchey_slo.analyse import Investigation
     from pitchey_slo.analyse.backtest import Tested
     from pitchey_slo.analyse.review import Proposal, Review
+    from pitchey_slo.analyse.synthetic import History, Reviewed
     from pitchey_slo.analyse.tune import Changes, Cost, Point, Tuning
     from pitchey_slo.analyse.watch import Judged, Watched
+    from pitchey_slo.probe.synthetic.quorum import Target
     from pitchey_slo.promql import Result
     from pitchey_slo.promql.lake_scan import LakeScan
     from pitchey_slo.slo import SloReport
@@ -42,6 +44,10 @@ if TYPE_CHECKING:
     from pitchey_slo.slo.spec.shelf import Shelf
 
 Moment = datetime | str | None
+
+#: Columns of `Workbench.uptime`.
+_UPTIME = ("test", "location", "uptime", "reachability", "covered", "at_least", "looks", "failed", "outages",
+           "down_seconds", "mttr_seconds", "maintenance_seconds", "outage_times")  # fmt: skip
 
 
 def connect(home: str | Path | None = None, *, settings: Settings | None = None) -> Workbench:
@@ -362,6 +368,53 @@ class Workbench:
         scores = scores_of(chosen, names, self._series(), first, last, progress=progress)
         known = self.incidents(first, last) if incidents is None else incidents
         return judge(scores, first, last, known, detectors=names, false_per_week=false_per_week)
+
+    def uptime(self, start: Moment = None, end: Moment = None, *, test: str | None = None) -> pd.DataFrame:
+        """How much of the time synthetic tests were up: one row per test and location, and per test for all of them
+        together (location `quorum`). Of the last 28 days before the newest result, unless told otherwise.
+
+        uptime         share of the time in which something is known that it was not down; NaN when nothing is known
+        reachability   share of the looks that passed;   looks, failed: how many
+        covered        share of the time in which something is known: what is missing is not up
+        at_least       the uptime if all that is missing was down
+        outages, outage_times   how many, and each with start, end, failure, reason, open; mttr_seconds: mean of those
+                       that ended
+
+        See docs/synthetics.md, "Uptime".
+        """
+        import pandas as pd
+
+        from pitchey_slo.analyse.synthetic import uptime_rows
+
+        return pd.DataFrame(uptime_rows(self.synthetic_history(start, end, test=test).uptimes()), columns=_UPTIME)
+
+    def synthetic_history(self, start: Moment = None, end: Moment = None, *, test: str | None = None) -> History:
+        """What `uptime` is made from, as values."""
+        from pitchey_slo.analyse.synthetic import history
+        from pitchey_slo.probe.synthetic.quorum import Policy
+
+        first, last = self.span(start, parse_time(end, "end") or self._newest_minute("probes"))
+        policy = Policy(share=self.settings.quorum)
+        return history(self.reader, first, last, test=test, targets=self.synthetic_targets(), policy=policy)
+
+    def synthetic_review(self, start: Moment = None, end: Moment = None) -> Reviewed:
+        """What weeks of synthetic tests say: uptimes, outages, phases, failure classes, flaky tests, what to change.
+        See `pitchey_slo.analyse.synthetic`."""
+        from pitchey_slo.analyse.synthetic import review
+        from pitchey_slo.probe.synthetic.quorum import Policy
+
+        first, last = self.span(start, parse_time(end, "end") or self._newest_minute("probes"))
+        policy = Policy(share=self.settings.quorum)
+        return review(self.reader, first, last, targets=self.synthetic_targets(), policy=policy)
+
+    def synthetic_targets(self) -> dict[str, Target]:
+        """What the tests of config/synthetics, and those that were added over the API, look at."""
+        from pitchey_slo.probe.synthetic.reader import read
+        from pitchey_slo.probe.synthetic.shelf import FOLDER, Shelf
+
+        rows = self.reader.query("SELECT id, definition, added_by FROM synthetics WHERE removed_at IS NULL")
+        tests, _ = Shelf(self.settings.config / FOLDER, read).current(rows.to_pylist())
+        return {name: each.target(self.settings.api_base_url) for name, each in tests.items()}
 
     def freshness(self, now: datetime | None = None) -> pd.DataFrame:
         """Per table: rows, oldest and newest time, age of the newest in seconds (None when empty)."""

@@ -73,7 +73,7 @@ def ingest(
     ],
     format: Annotated[  # noqa: A002  # the word people type
         str | None,
-        typer.Option(help="access, jsonl, csv, parquet, openmetrics; found by looking inside when not given"),
+        typer.Option(help="access, jsonl, csv, parquet, openmetrics, upptime; found by looking inside when not given"),
     ] = None,
     table: Annotated[str, typer.Option(help="table the rows go to: " + ", ".join(TABLES))] = "requests",
     metrics: Annotated[
@@ -94,7 +94,7 @@ def ingest(
     if table not in TABLES:
         raise CollectError(f"no table {table!r}; {did_you_mean(table, TABLES) or 'tables: ' + ', '.join(TABLES)}")
     settings = Settings.load(home=home)
-    known = TABLES[table]
+    known = TABLES["probes" if format == "upptime" else table]
     mapping = read_mapping(metrics) if metrics else None
     done: list[Summary] = []
     with open_door(settings) as door, _progress(quiet=json) as bar:
@@ -201,7 +201,7 @@ class Rejects:
         from pitchey_slo.collect.lines import head
 
         start = head(self.path)
-        if (self.format or find_format(self.path, start, self.table)) != "csv":
+        if (self.format or find_format(self.path, start, self.table)) not in ("csv", "upptime"):
             return b""
         return next(line for line in start.split(b"\n") if line.strip()) + b"\n"
 

@@ -1,4 +1,5 @@
-"""Files -> batches, piece by piece: access logs, JSON lines, CSV and Parquet, plain or as .gz and .zst.
+"""Files -> batches, piece by piece: access logs, JSON lines, CSV, Parquet and Upptime's histories, plain or as .gz and
+.zst.
 
 The format is found by looking inside. Rows without an event id get one from their line (Parquet: from their values),
 rows without a source get the file's name, so reading the same or a grown file again stores nothing twice.
@@ -21,19 +22,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pitchey_slo.collect import access_log, csv_rows, json_rows
+from pitchey_slo.collect import access_log, csv_rows, json_rows, upptime
 from pitchey_slo.collect.batch import Batch, FileBatch, Rejected
 from pitchey_slo.collect.conform import conform_piece, whole
 from pitchey_slo.collect.fields import missing_required, spellings
 from pitchey_slo.collect.lines import LONGEST, Identity, Piece, head, pieces, source_name, verbatim
 from pitchey_slo.errors import CollectError, UnknownFormat, did_you_mean
-from pitchey_slo.tables import REQUESTS, TABLES, TEXT, Table
+from pitchey_slo.tables import PROBES, REQUESTS, TABLES, TEXT, Table
 
 FORMATS: Final = {
     "access": "access log of Apache or nginx, common or combined",
     "jsonl": "one JSON object per line",
     "csv": "comma, semicolon, tab or bar, with a header line",
     "parquet": "Apache Parquet",
+    "upptime": "status history of Upptime, into the table probes",
 }
 ROWS: Final = 1 << 16  # of Parquet, at once
 
@@ -68,6 +70,10 @@ def read_file(
         yield from _parquet(path, table, source, now)
     elif kind == "csv":
         yield from _csv(path, table, source, now)
+    elif kind == "upptime":
+        if table is not PROBES:
+            raise CollectError(f"{path}: a history of Upptime fills the table probes, not {table.name}")
+        yield from _csv(path, table, source, now, upptime_history=True)
     else:
         if kind == "access" and table is not REQUESTS:
             raise CollectError(f"{path}: an access log fills the table requests, not {table.name}")
@@ -91,6 +97,8 @@ def find_format(path: Path, start: bytes, table: Table = REQUESTS) -> str:
     if first.startswith(b"["):
         raise UnknownFormat(f"{path}: one JSON array; one object per line is wanted: jq -c '.[]' {path.name}")
     header = csv_rows.read_header(lines[0])
+    if upptime.looks_like(header.fields):
+        return "upptime"
     if len(header.fields) > 1 and len(missing_required(table, header.fields)) < _required(table):
         return "csv"
     shown = first[:80].decode(errors="replace")
@@ -226,14 +234,19 @@ def _json(lines: list[bytes], numbers: list[int], table: Table) -> Parsed:
     return names, arrays, places, refused
 
 
-def _csv(path: Path, table: Table, source: str, now: datetime) -> Iterator[FileBatch]:
+def _csv(path: Path, table: Table, source: str, now: datetime, *, upptime_history: bool = False) -> Iterator[FileBatch]:
     ids, records = Identity(), csv_rows.Records()
     header: csv_rows.Header | None = None
     read = total = 0
 
     def batch(found: list[tuple[int, bytes]], header: csv_rows.Header) -> Batch:
         numbers, lines = [n for n, _ in found], [line for _, line in found]
-        return _batch(table, csv_rows.parse(header, lines, numbers), lines, numbers, source, ids, now)
+        parsed = csv_rows.parse(header, lines, numbers)
+        if upptime_history:
+            names, arrays, places, refused = parsed
+            names, arrays, places, wrong = upptime.translate(names, arrays, places, numbers)
+            parsed = (names, arrays, places, sorted([*refused, *wrong], key=lambda r: r.row))
+        return _batch(table, parsed, lines, numbers, source, ids, now)
 
     for piece in pieces(path):
         lines, first = piece.lines, piece.first
@@ -242,7 +255,10 @@ def _csv(path: Path, table: Table, source: str, now: datetime) -> Iterator[FileB
             if skip is None:
                 continue
             header = csv_rows.read_header(lines[skip])
-            _check_fields(path, table, header.fields)
+            if not upptime_history:
+                _check_fields(path, table, header.fields)
+            elif not upptime.looks_like(header.fields):
+                raise CollectError(f"{path}: no history of Upptime; its columns are {', '.join(upptime.FIELDS)}")
             lines, first = lines[skip + 1 :], first + skip + 1
         found = list(records.feed(lines, first))
         read, total = piece.bytes_read, piece.total_bytes

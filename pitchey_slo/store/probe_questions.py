@@ -30,8 +30,8 @@ def stretches(
 ) -> pa.Table:
     """Verdicts of one test and location that say the same one after the other, as one row: test, location, kind,
     component, word (up, down, unknown, maintenance), first_at, ends_at (when the last one speaks no more: the next
-    verdict, or its own limit), looks (verdicts within start <= t < end), changes_only, interval_s (median time between them),
-    failure and reason of the first. By test, location and time; those that touch the span.
+    verdict, or its own limit), looks (verdicts within start <= t < end), changes_only, interval_s (median time between
+    them), failure and reason of the first. By test, location and time; those that touch the span.
     With `health` health checks are among them: one that had no answer in time too often in a row is down, which its
     details say as `"up": false`."""
     which = "scope = 'verdict'" if health else _VERDICTS

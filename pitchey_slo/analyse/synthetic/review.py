@@ -21,6 +21,8 @@ TURNS, TURNED, SAVED = 6, 0.02, 0.02
 COVERED: Final = 0.9
 #: A location is slow when its usual time is this many times that of the others, and so many milliseconds more.
 SLOWER, SLOWER_MS = 2.0, 200.0
+#: Tests whose failures are talked about, and that are named in one sentence.
+MOST_FAILING, MOST_NAMED = 5, 4
 #: Failures in a row before people are told, unless a definition says otherwise.
 CONSECUTIVE: Final = 3
 
@@ -131,20 +133,25 @@ def bucket(seconds: float) -> int:
 
 
 def _failing(found: Reviewed) -> Iterator[Advice]:
-    """Classes that make most of a test's failures."""
+    """Classes that make most of a test's failures, of the tests that are worst off."""
+    given = 0
     for u in found.tests:
         mine = [f for f in found.failures if f["test"] == u.test and f["failure"] != "probe_error"]
         total = sum(f["looks"] for f in mine)
         if not total or u.uptime is None or not u.outages:
             continue
+        if (given := given + 1) > MOST_FAILING:
+            return
         classes: dict[tuple[str, str | None], int] = {}
         for f in mine:
             key = (f["failure"], f["phase"])
             classes[key] = classes.get(key, 0) + f["looks"]
         (failure, phase), count = max(classes.items(), key=lambda item: item[1])
         where = f" in {phase}" if phase else ""
-        short = sum(o.seconds < CONSECUTIVE * _interval(found, u.test) for o in u.outages)
-        why = f"{count} of its {total} failing looks were {failure}{where}; {len(u.outages)} outages"
+        pages = CONSECUTIVE * _interval(found, u.test)
+        short = 0 if u.test in found.history.changes_only else sum(o.seconds < pages for o in u.outages)
+        outages = f"{len(u.outages)} outage{'s' if len(u.outages) != 1 else ''}"
+        why = f"{count} of its {total} failing looks were {failure}{where}; {outages}"
         why += f", {short} of them shorter than {CONSECUTIVE} intervals, which page nobody" if short else ""
         yield Advice(u.test, f"find the cause of {failure}{where}", why)
 
@@ -173,10 +180,13 @@ def _uncovered(found: Reviewed) -> Iterator[Advice]:
         if len(mine) > 1 and max(mine) < COVERED:
             why = f"something is known of {100 * max(mine):.0f} % of the time at most"
             yield Advice(f"location {location}", "keep its agent running", why)
-    for u in found.tests:
-        if 0 < u.covered < COVERED:
-            why = f"something is known of {100 * u.covered:.0f} % of the time; the rest is neither up nor down"
-            yield Advice(u.test, "look at it all the time, or from one location more", why)
+    poor = [u for u in found.tests if 0 < u.covered < COVERED]
+    if poor:
+        low, high = (f"{100 * f(u.covered for u in poor):.0f} %" for f in (min, max))
+        known = f"{low} to {high}" if low != high else low
+        names = ", ".join(u.test for u in poor[:MOST_NAMED]) + (" and others" if len(poor) > MOST_NAMED else "")
+        why = f"something is known of {known} of the time; the rest is neither up nor down"
+        yield Advice(names, "look at them all the time, or from one location more", why)
 
 
 def _alone(found: Reviewed) -> Iterator[Advice]:

@@ -28,6 +28,8 @@ class History:
     stretches: tuple[Stretch, ...]
     targets: Mapping[str, Target]
     policy: Policy
+    #: tests whose history only has changes: nobody knows how often it was looked, so they have no looks here
+    changes_only: frozenset[str] = frozenset()
 
     def uptimes(self, start: datetime | None = None, end: datetime | None = None) -> tuple[Uptime, ...]:
         """Over all of it, or a part. The looks of a stretch that begins before `start` are counted whole."""
@@ -48,17 +50,21 @@ def history(
     known = dict(targets or {})
     for name, target in _guessed(rows).items():
         known.setdefault(name, target)
-    return History(start, end, _of(rows), known, policy or Policy())
+    changes = zip(rows["test"].to_pylist(), rows["changes_only"].to_pylist(), strict=True)
+    return History(start, end, _of(rows), known, policy or Policy(), frozenset(t for t, yes in changes if yes))
 
 
 def _of(rows: pa.Table) -> tuple[Stretch, ...]:
     columns: dict[str, list[Any]] = {
-        name: rows[name].to_pylist() for name in ("test", "location", "word", "looks", "failure", "reason")
+        name: rows[name].to_pylist()
+        for name in ("test", "location", "word", "looks", "failure", "reason", "changes_only")
     }
     first, last = (_moments(rows[name]) for name in ("first_at", "ends_at"))
     return tuple(
-        Stretch(test, location or "", cast(Word, word), begin, end, looks, failure, reason)
-        for test, location, word, looks, failure, reason, begin, end in zip(*columns.values(), first, last, strict=True)
+        Stretch(test, location or "", cast(Word, word), begin, end, 0 if changes else looks, failure, reason)
+        for test, location, word, looks, failure, reason, changes, begin, end in zip(
+            *columns.values(), first, last, strict=True
+        )
         if begin < end
     )
 
