@@ -19,6 +19,7 @@ from pitchey_slo.collect.decode import _exactly
 from pitchey_slo.collect.json_rows import read_clean
 from pitchey_slo.errors import BodyTooLarge, CollectError, UnknownFormat
 from pitchey_slo.tables import BUSINESS_EVENTS, REQUESTS, TABLES, Table
+from tests.depth import examples
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 LIMIT = 1 << 20
@@ -238,7 +239,7 @@ SEEDS = [body for body, _ in BODIES.values()]
 KINDS = ["application/json", "application/x-ndjson", ARROW]
 
 
-@settings(deadline=None, max_examples=600)
+@settings(deadline=None, max_examples=examples(250))
 @given(
     body=st.sampled_from(SEEDS),
     kind=st.sampled_from(KINDS),

@@ -21,6 +21,7 @@ from pitchey_slo.promql.scan import filter_labels
 from pitchey_slo.series import SampleBatch, labels_of
 from pitchey_slo.store import LakeReader, Store
 from pitchey_slo.testing import NOON, FixedClock, fresh_store
+from tests.depth import examples
 
 NOON_MS = round(NOON.timestamp() * 1_000)
 SERIES = [labels_of({"__name__": name, "i": str(i)}) for name in ("up", "x_total") for i in range(4)]
@@ -57,7 +58,7 @@ def parts(batch: SampleBatch, order: Sequence[int], cuts: Sequence[int]) -> list
     ]
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=examples(8), deadline=None)
 @given(st.integers(0, 1_000), st.randoms(), st.lists(st.sampled_from(["flush", "compact", "trim", ""]), min_size=4))
 def test_both_stores_together_give_every_sample_once(seed: int, random: object, steps: list[str]) -> None:
     # two days, so that there are past days to sort; delivered in any order

@@ -18,6 +18,7 @@ from pitchey_slo.rrule import Rule
 from pitchey_slo.slo.corrections import check, of_row, row_of, spans, upcoming, without
 from pitchey_slo.slo.model import Correction
 from pitchey_slo.slo.sli import Minutes
+from tests.depth import examples
 
 MINUTE = timedelta(minutes=1)
 LONDON = ZoneInfo("Europe/London")
@@ -186,7 +187,7 @@ NIGHTS = [
 ]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(
     night=st.sampled_from(NIGHTS),
     rule=st.sampled_from(["daily", "weekly", "monthly", "hourly"]),

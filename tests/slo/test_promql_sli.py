@@ -23,6 +23,7 @@ from pitchey_slo.store import LakeReader
 from pitchey_slo.tables import CORRECTIONS
 from pitchey_slo.testing import NOON, fresh_store, rows
 from pitchey_slo.workbench import connect
+from tests.depth import examples
 
 from . import naive_promql as naive
 from .made import T0, MemoryReader, spec_text
@@ -89,7 +90,7 @@ def counters(draw: st.DrawFn) -> list[list[tuple[int, float]]]:
     return found
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 @given(bad=counters(), good=counters(), chunk=st.sampled_from([7, 60, 1440]), query=st.sampled_from(["%s", "sum(%s)"]))
 def test_counters_are_counted_sample_by_sample(
     bad: list[naive.Samples], good: list[naive.Samples], chunk: int, query: str
@@ -176,7 +177,7 @@ def test_rates_over_other_times_are_brought_to_a_minute(query: str, events: floa
         judged(slo(ratio("vector(0)", "rate(x_total[5m]) + increase(x_total[5m])", counter=False)), scan)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 @given(
     values=st.lists(st.sampled_from([None, 0.1, 0.5, 0.50001, 2.0, math.nan, math.inf]), min_size=1, max_size=60),
     other=st.lists(st.sampled_from([None, 0.2, 0.9]), max_size=60),

@@ -34,6 +34,7 @@ from pitchey_slo.slo.model import (
 from pitchey_slo.slo.spec import emit
 from pitchey_slo.slo.spec.openslo import parse
 from pitchey_slo.slo.spec.write import export_openslo, to_openslo
+from tests.depth import examples
 
 from .test_openslo_extras import ALL, POLICIES, annotated
 
@@ -211,7 +212,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(60))
 @given(st.dictionaries(TEXT, VALUES, min_size=1, max_size=3))
 def test_both_styles_mean_the_same_to_every_reader(value: dict[str, Any]) -> None:
     from ruamel.yaml import YAML

@@ -16,6 +16,7 @@ from pitchey_slo.errors import QueryError
 from pitchey_slo.store import LakeReader
 from pitchey_slo.store.questions import latency_quantiles, marks, quantile_name, routes, volume
 from pitchey_slo.testing import NOON, fresh_store, rows
+from tests.depth import examples
 
 END = NOON + timedelta(days=1)
 
@@ -42,7 +43,7 @@ row = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(10), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(row, min_size=1, max_size=40), st.booleans())
 def test_quantiles_routes_and_volume_agree_with_a_loop(
     tmp_path_factory: pytest.TempPathFactory, data: list[dict[str, Any]], uniform: bool

@@ -24,6 +24,7 @@ from pitchey_slo.store.lake import Lake
 from pitchey_slo.store.rollup_questions import bound_counts, rolling, sketch_quantiles
 from pitchey_slo.tables import REQUESTS, ROLLUPS
 from pitchey_slo.testing import NOON, FixedClock, fresh_store, rows
+from tests.depth import examples
 
 KEYS = ("tick", "route", "method", "status", "location", "bucket")
 
@@ -87,7 +88,7 @@ def test_a_request_at_a_tick_counts_there(store: Store) -> None:
     assert sorted(key[0] for key in rolled(store)) == [NOON + timedelta(seconds=s) for s in (0, 15, 30)]
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=examples(6), deadline=None)
 @given(st.permutations(range(40)), st.lists(st.integers(0, 40), max_size=3), st.booleans())
 def test_any_order_of_arrival_ends_in_the_same_sums(order: list[int], cuts: list[int], again: bool) -> None:
     table = traffic(40, step=4_000.0)  # two days
@@ -221,7 +222,7 @@ def exact(values: list[float], weights: list[float], q: float) -> float:
     raise AssertionError
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=examples(6), deadline=None)
 @given(
     st.lists(st.tuples(st.floats(0.002, 1e8), st.sampled_from([1.0, 3.0, 10.0])), min_size=1, max_size=60),
     st.lists(st.floats(0, 1), min_size=1, max_size=4, unique=True),

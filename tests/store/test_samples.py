@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from pitchey_slo.series import STALE, SampleBatch, labels_of
 from pitchey_slo.store import LakeReader, Store
 from pitchey_slo.testing import NOON, FixedClock, fresh_store
+from tests.depth import examples
 
 T0 = round(NOON.timestamp() * 1_000)
 UP = labels_of({"__name__": "up", "job": "api"})
@@ -141,7 +142,7 @@ def test_reopening_and_trimming_remember(tmp_path: Path, clock: FixedClock) -> N
         assert (again.stored, again.duplicates, again.counts) == (1, 1, {"duplicate_timestamp": 1})
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(12), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.tuples(st.integers(0, 2), st.integers(-3_000, 0)), min_size=1, max_size=40, unique=True),
     st.integers(0, 2**32),

@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pitchey_slo.web import Limits
+from tests.depth import examples
 
 from .conftest import Running, event, running
 from .test_events import ARROW, EVENTS, arrow, ndjson, post, refused
@@ -221,7 +222,7 @@ GOOD = [
 ]
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(100), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     which=st.integers(0, len(GOOD) - 1),
     seed=st.integers(0, 2**32),
@@ -240,7 +241,7 @@ def test_broken_bodies_get_only_foreseen_answers(ingest: httpx.Client, which: in
     assert answer.status_code == 200 or answer.json()["error"]["reason"]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.binary(max_size=300))
 def test_bytes_that_are_not_http_never_harm(server: Running, data: bytes) -> None:
     with connect(server) as sock:
