@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from pitchey_slo.errors import StoreBusy, StoreError, StoreLocked
 from pitchey_slo.store import LakeReader, Store
-from pitchey_slo.testing import NOON, FixedClock, fresh_store, rows
+from pitchey_slo.testing import NOON, FixedClock, fresh_store, lay_out, rows
+from tests.depth import examples
 
 
 def count(store: Store, table: str = "requests") -> int:
@@ -185,12 +186,13 @@ def test_trimming_never_removes_what_the_lake_lacks(store: Store, clock: FixedCl
     assert count(store) == 2
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(8), deadline=None)
 @given(st.lists(st.lists(st.integers(0, 30), max_size=12), max_size=8), st.sets(st.integers(0, 7)))
 def test_any_history_of_deliveries_and_restarts_keeps_each_id_once(
     tmp_path_factory: pytest.TempPathFactory, deliveries: list[list[int]], restarts: set[int]
 ) -> None:
     home = tmp_path_factory.mktemp("home")
+    lay_out(home)
     model: set[int] = set()
     clock = FixedClock()
     store = Store.open(_settings(home), clock=clock, background=False)
