@@ -39,7 +39,8 @@ class Running:
 
     def client(self, token: str | None = None) -> httpx.Client:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        return httpx.Client(base_url=self.url, headers=headers, trust_env=False, timeout=30)
+        # without `verify=False` each client reads all certificates there are, 20 ms of processor time
+        return httpx.Client(base_url=self.url, headers=headers, trust_env=False, timeout=30, verify=False)
 
 
 @contextmanager
