@@ -19,6 +19,7 @@ from typing import Final
 import numpy as np
 
 from pitchey_slo.analyse.anomaly.detector import Detector
+from pitchey_slo.analyse.anomaly.filters import Smooth
 from pitchey_slo.analyse.anomaly.mad import middle_and_spread
 from pitchey_slo.analyse.anomaly.rolling import Rolling
 from pitchey_slo.analyse.anomaly.samples import Floats, Times
@@ -51,14 +52,12 @@ class EwmaMachine:
     def __init__(self, weight: float, window: int) -> None:
         self._weight = weight
         self._rolling = Rolling(-(-int(window) // EVERY) * EVERY, EVERY, LEAST, 2, middle_and_spread)
-        self._mean = np.zeros(1)
+        self._smooth = Smooth(weight)
 
     def advance(self, _times: Times, values: Floats) -> Floats:
-        from scipy.signal import lfilter
-
         middle, scale = self._rolling.advance(values).T
         z = np.clip((values - middle) / scale, -HELD_WITHIN, HELD_WITHIN)
         known = ~np.isnan(z)
-        mean, self._mean = lfilter([self._weight], [1.0, self._weight - 1.0], np.where(known, z, 0.0), zi=self._mean)
+        mean = self._smooth.advance(np.where(known, z, 0.0))
         odd: Floats = np.where(known, np.abs(mean) / sqrt(self._weight / (2 - self._weight)), np.nan)
         return odd

@@ -2,7 +2,7 @@
 
 Each machine measures oddness on a scale of its own. Here the past of that scale is remembered as a histogram of
 u = log(1 + oddness), older counts fading. The tail p(u) is the share of the past at least as odd; beyond the oddest
-tenth it goes on as a Pareto tail in oddness (an exponential one in u) with Hill's estimate of its slope, so that
+hundredth it goes on as a Pareto tail in oddness (an exponential one in u) with Hill's estimate of its slope, so that
 something never seen before has a probability too. The score is 1 - p: 0.99 is exceeded by one sample in a hundred,
 0.9999 by one in ten thousand, whatever the unit, the detector and the series.
 
@@ -26,7 +26,7 @@ BINS: Final = 256
 WIDTH: Final = 0.125
 EVERY: Final = 32
 PRIOR: Final = 50.0
-TAIL: Final = 0.1
+TAIL: Final = 0.01
 
 _EDGES: Final = np.arange(BINS) * WIDTH
 
@@ -83,7 +83,7 @@ class Rarity:
 def _scores(learnt: Floats, u: Floats, bins: NDArray[np.intp], block: NDArray[np.intp]) -> Floats:
     above = np.cumsum(learnt[:, ::-1], axis=1)[:, ::-1]  # at or above the lower edge of each bin
     total = above[:, 0]
-    tail = np.count_nonzero(above >= TAIL * total[:, None], axis=1) - 1  # the last bin that a tenth reaches
+    tail = np.count_nonzero(above >= TAIL * total[:, None], axis=1) - 1  # the last bin that so many reach
     rows = np.arange(len(learnt))
     in_tail = above[rows, tail]
     # mean of u - edge over the tail: every bin edge above adds its width, within a bin the middle counts

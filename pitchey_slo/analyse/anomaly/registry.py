@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any, Final
 
+from pitchey_slo.analyse.anomaly.change_point import ChangePoint
 from pitchey_slo.analyse.anomaly.detector import Detector
+from pitchey_slo.analyse.anomaly.discord import Discord
 from pitchey_slo.analyse.anomaly.ensemble import Ensemble
 from pitchey_slo.analyse.anomaly.ewma import Ewma
 from pitchey_slo.analyse.anomaly.mad import Mad
+from pitchey_slo.analyse.anomaly.novelty import Novelty
+from pitchey_slo.analyse.anomaly.seasonal import Seasonal
 from pitchey_slo.analyse.anomaly.threshold import Threshold
 from pitchey_slo.errors import AnomalyError, did_you_mean
 
@@ -16,6 +20,10 @@ DETECTORS: Final[dict[str, type[Detector]]] = {
     "threshold": Threshold,
     "mad": Mad,
     "ewma": Ewma,
+    "seasonal": Seasonal,
+    "change_point": ChangePoint,
+    "discord": Discord,
+    "novelty": Novelty,
     "ensemble": Ensemble,
 }
 

@@ -1,4 +1,4 @@
-"""Series that are hard in one way each; a minute apart unless they say otherwise."""
+"""Series that are hard in one way each; five minutes apart unless they say otherwise."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Series:
     values: NDArray[np.float64]
 
 
-def minutes(n: int, step: int = MINUTE) -> NDArray[np.int64]:
+def fives(n: int, step: int = 5 * MINUTE) -> NDArray[np.int64]:
     return BEGIN + step * np.arange(n, dtype=np.int64)
 
 
@@ -74,14 +74,14 @@ def irregular() -> NDArray[np.int64]:
 
 
 def all_series() -> list[Series]:
-    t = minutes(3000)
+    t = fives(3000)
     return [
         Series("noise", t, noise()),
         Series("spiked", t, spiked()),
         Series("stepped", t, stepped()),
         Series("with gaps", t, with_gaps()),
-        Series("daily", minutes(3000, 5 * MINUTE), daily()),
-        Series("constant then not", minutes(2000), constant_then_not()),
+        Series("daily", t, daily()),
+        Series("constant then not", t[:2000], constant_then_not()),
         Series("counter", t, counter()),
         Series("irregular", irregular(), noise(seed=6)),
         Series("huge", t, noise() * 1e300),
