@@ -70,17 +70,44 @@ def demo(
         bool, typer.Option("--serve", help="with --live: run a server too; whom its alerts tell is shown here")
     ] = False,
     calm: Annotated[bool, typer.Option("--calm", help="with --live: no incidents")] = False,
+    platform: Annotated[
+        bool | None,
+        typer.Option(
+            "--platform/--no-platform",
+            help="run Pitchey as a real service on this machine; with --live --serve it does unless told not to",
+        ),
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65535, help="of the platform, 0 takes a free one; API_BASE_URL's if not given"),
+    ] = None,
+    database: Annotated[
+        str | None, typer.Option(help="postgresql://... for the platform; a SQLite file if not given")
+    ] = None,
+    redis: Annotated[str | None, typer.Option(help="redis://... for the platform; no cache if not given")] = None,
     json: Annotated[bool, typer.Option("--json", help="print one JSON object")] = False,
 ) -> None:
-    """Fill a home with a simulated month of Pitchey, incidents labelled; or send live traffic with --live."""
+    """Fill a home with a simulated month of Pitchey, incidents labelled; or send live traffic with --live; or run it as
+    a real service with --platform."""
     from rich.console import Console
 
     settings = Settings.load(home=home)
     console = Console(stderr=json)
     if live is not None:
-        from pitchey_slo.cli.demo_live import send_live
+        from pitchey_slo.cli.demo_live import Beside, send_live
 
-        told = send_live(settings, console, rate=live, seed=seed, seconds=seconds, calm=calm, serve=serve)
+        beside = Beside(port or 0, database, redis) if serve and platform is not False else None
+        told = send_live(
+            settings, console, rate=live, seed=seed, seconds=seconds, calm=calm, serve=serve, platform=beside
+        )
+    elif platform:
+        from pitchey_slo.cli.demo_live import asked_to_stop
+        from pitchey_slo.cli.demo_platform import run_platform
+
+        with asked_to_stop() as stop:
+            told = run_platform(
+                settings, console, port=port, database=database, redis=redis, seconds=seconds, stop=stop
+            )
     else:
         asked = History(seed, days, requests, _end(end).isoformat())
         told = _history(settings, console, choose(asked, History.of(settings.home), given=end is not None, again=again))

@@ -11,11 +11,13 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pitchey_slo.cli.demo_platform import environment, live_config, tell
 from pitchey_slo.client import ServerInfo, find_server
 from pitchey_slo.errors import StoreUnavailable
 from pitchey_slo.settings import Settings
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from pitchey_slo.demo.collector import Arrived
+    from pitchey_slo.demo.platform import Platform
+    from pitchey_slo.demo.unrest import Unrest
 
 #: Seconds between deliveries.
 PAUSE = 0.5
@@ -32,6 +36,15 @@ PAUSE = 0.5
 PATIENCE = 90.0
 SERVER_LOG = "demo-server.log"
 _COLOURS = {"critical": "red", "warning": "yellow", "resolved": "green"}
+
+
+@dataclass(frozen=True)
+class Beside:
+    """The platform that runs beside the server: its port (0: a free one), PostgreSQL and Redis if there are any."""
+
+    port: int = 0
+    database: str | None = None
+    redis: str | None = None
 
 
 def send_live(
@@ -44,25 +57,45 @@ def send_live(
     calm: bool = False,
     serve: bool = False,
     first: float | None = None,
+    platform: Beside | None = None,
 ) -> dict[str, Any]:
     """Send until `seconds` are over or Ctrl-C; what was sent is stored either way. `first` is when the first incident
-    begins."""
+    begins. `platform`: run it beside the server, and let the incidents happen to it too."""
     from pitchey_slo.demo import upcoming
     from pitchey_slo.demo.trouble import FIRST
+    from pitchey_slo.demo.unrest import Unrest
 
     start = datetime.now(UTC)
     troubles = () if calm else upcoming(seed, start, FIRST if first is None else first)
     if not serve:
         return _send(settings, console, rate, seed, seconds, start, troubles)
-    with serving(settings, console) as told:
-        found = _send(settings, console, rate, seed, seconds, start, troubles)
+    with ExitStack() as stack:
+        service = stack.enter_context(_platform(settings, platform)) if platform else None
+        told = stack.enter_context(serving(settings, console, service))
+        traffic, faults = itertools.tee(troubles)
+        unrest = Unrest(service.faults, faults) if service else None
+        found = _send(settings, console, rate, seed, seconds, start, traffic, unrest)
         _closing(console, settings)
         return found | {"told": [_plain(m) for m in told]}
 
 
 @contextmanager
-def serving(settings: Settings, console: Console) -> Iterator[list[Arrived]]:
-    """A server on this home whose alerts arrive here; gives what arrived. A server that runs already is left alone."""
+def _platform(settings: Settings, given: Beside) -> Iterator[Platform | None]:
+    """The platform beside a server of our own; None when another server runs, which knows its own platform."""
+    from pitchey_slo.cli.demo_platform import platform_of
+
+    if find_server(settings.home) is not None:
+        yield None
+        return
+    settings.home.mkdir(parents=True, exist_ok=True)
+    with platform_of(settings, given.port, given.database, given.redis) as found:
+        yield found
+
+
+@contextmanager
+def serving(settings: Settings, console: Console, platform: Platform | None = None) -> Iterator[list[Arrived]]:
+    """A server on this home whose alerts arrive here; gives what arrived. A server that runs already is left alone.
+    With `platform` it checks and tests that one."""
     from pitchey_slo.demo import Collector
 
     running = find_server(settings.home)
@@ -74,14 +107,16 @@ def serving(settings: Settings, console: Console) -> Iterator[list[Arrived]]:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with (
         Collector(lambda message: console.print(*_words(message), sep="\n", soft_wrap=True)) as collector,
-        _server(settings, collector.url) as info,
+        _server(settings, collector.url, platform) as info,
     ):
         _opening(console, info, collector.url, _option(settings))
+        if platform is not None:
+            tell(console, platform)
         yield collector.messages
 
 
 @contextmanager
-def _server(settings: Settings, collector: str) -> Iterator[ServerInfo]:
+def _server(settings: Settings, collector: str, platform: Platform | None) -> Iterator[ServerInfo]:
     from pitchey_slo import demo
 
     routes = Path(demo.__file__).with_name("alert_routes.yml")
@@ -89,6 +124,8 @@ def _server(settings: Settings, collector: str) -> Iterator[ServerInfo]:
     env |= {"PITCHEY_HOME": str(settings.home.resolve()), "PITCHEY_CONFIG": str(settings.config.resolve())}
     env |= {"PITCHEY_HOST": settings.host, "PITCHEY_PORT": str(settings.port)}
     settings.home.mkdir(parents=True, exist_ok=True)
+    if platform is not None:
+        env |= environment(platform) | {"PITCHEY_CONFIG": str(live_config(settings).resolve())}
     path = settings.home / SERVER_LOG
     with path.open("wb") as log:
         # a session of its own: Ctrl-C ends the traffic first, and then the server is asked to stop
@@ -125,6 +162,7 @@ def _send(
     seconds: float | None,
     start: datetime,
     troubles: Iterable[Any],
+    unrest: Unrest | None = None,
 ) -> dict[str, Any]:
     from pitchey_slo.demo import LiveGauges, live
     from pitchey_slo.door import open_door
@@ -137,8 +175,10 @@ def _send(
     batches = live(seed=seed, rate=rate, start=start, clock=clock, troubles=traffic)
     gauges = LiveGauges(seed, start, parts)
     until = time.monotonic() + (seconds if seconds is not None else float("inf"))
-    with open_door(settings) as door, console.status("sending") as status, _asked_to_stop() as stop:
+    with open_door(settings) as door, console.status("sending") as status, asked_to_stop() as stop:
         while (left := until - time.monotonic()) > 0 and not stop.wait(min(PAUSE, left)):
+            if unrest is not None:
+                unrest.at(clock())
             _deliver(door.append, next(batches), sent, console)
             if (samples := gauges.since(clock())) is not None:
                 sent["samples"] += len(samples)
@@ -149,7 +189,7 @@ def _send(
 
 
 @contextmanager
-def _asked_to_stop() -> Iterator[threading.Event]:
+def asked_to_stop() -> Iterator[threading.Event]:
     """Set by Ctrl-C or SIGTERM. An exception in the middle of anything could be lost on the way, a flag cannot; the
     second Ctrl-C is an exception again."""
     stop = threading.Event()

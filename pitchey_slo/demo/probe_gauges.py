@@ -77,10 +77,9 @@ def _test(run: Run, last: NDArray[np.int64]) -> dict[tuple[str, ...], Values]:
         ),
         ("pitchey_synthetic_cert_days", *pairs): _then(run.cert_days, last),
     }
-    counted = failed & ~run.blind  # what a blind location sees says nothing of the target
-    row = _in_a_row(counted)
-    for number in np.unique(run.failure[counted]):
-        why = np.where(counted & (run.failure == number), row, np.nan)
+    row = _in_a_row(failed)
+    for number in np.unique(run.failure[failed]):
+        why = np.where(failed & (run.failure == number), row, np.nan)
         key = ("pitchey_synthetic_consecutive_failures", *pairs, "reason", str(FAILURES[number]))
         found[key] = _ended(_then(why, last))
     return found

@@ -47,7 +47,6 @@ class Run:
     attempt: NDArray[np.int16]
     phases: NDArray[np.float64]  # (looks, 5): milliseconds; NaN where it did not come to that
     cert_days: NDArray[np.float64]
-    blind: NDArray[np.bool_]  # the location saw nothing at all then
 
     @property
     def duration(self) -> NDArray[np.float64]:
@@ -85,7 +84,6 @@ def _run(plan: Plan, look: Look, spot: Spot, number: int) -> Run:
     run = Run(
         look, spot, began, np.zeros(rows, np.int8), np.zeros(rows, np.int8), np.full(rows, -1, np.int8),
         np.full(rows, look.status or 0, np.int16), np.ones(rows, np.int16), phases, _certificate(began, look, spot),
-        np.zeros(rows, np.bool_),
     )  # fmt: skip
     for trouble in (*plan.troubles, *plan.batches):
         _meet(rng, run, trouble)
@@ -94,10 +92,9 @@ def _run(plan: Plan, look: Look, spot: Spot, number: int) -> Run:
         inside = (began >= blind.start) & (began < blind.end) & (spot.name == blind.location)
         _fail(run, inside, _DNS)
         run.attempt[inside] = 2
-        run.blind |= inside
     run.at = began + (np.nan_to_num(run.duration) * 1_000).astype(np.int64)
     keep = run.at < plan.end
-    for name in ("at", "state", "failure", "step", "status", "attempt", "phases", "cert_days", "blind"):
+    for name in ("at", "state", "failure", "step", "status", "attempt", "phases", "cert_days"):
         setattr(run, name, getattr(run, name)[keep])
     return run
 

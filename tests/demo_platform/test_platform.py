@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import httpx
 import pyarrow as pa
 import pytest
+from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from pitchey_slo.collect import conform
@@ -156,8 +157,11 @@ def test_a_websocket_repeats_what_it_is_told(platform: Platform) -> None:
         for message in ("hello", b"\x00\x01", "ö" * 10_000):
             socket_.send(message)
             assert socket_.recv(timeout=5) == message
+    with connect(f"{address}/ws", proxy=None) as socket_:
+        socket_.socket.shutdown(socket.SHUT_WR)  # gone without saying goodbye
+        assert client(platform).get("/").status_code == 200
     platform.faults.on("errors", status=503)
-    with pytest.raises(Exception, match="503"), connect(f"{address}/ws", proxy=None):
+    with pytest.raises(InvalidStatus, match="503"), connect(f"{address}/ws", proxy=None):
         pass
 
 

@@ -7,7 +7,7 @@ import random
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 from pitchey_slo.demo.platform import accounts, pages, pitches
@@ -52,14 +52,17 @@ Note = Callable[[Row], None]
 class App:
     """`note` is told of every answer."""
 
-    def __init__(self, database: Database, cache: Cache, faults: Faults, note: Note, location: str) -> None:
+    def __init__(
+        self, database: Database, cache: Cache, faults: Faults, note: Note, location: str,
+        clock: Callable[[], datetime],
+    ) -> None:  # fmt: skip
         self._database, self._cache, self._faults = database, cache, faults
-        self._note, self._location = note, location
+        self._note, self._location, self._clock = note, location, clock
         self._chance = random.Random(7)
         self._routes = [(method, pattern.split("/"), pattern, handle) for method, pattern, handle in ROUTES]
 
     async def answer(self, request: Request) -> Answer:
-        began, at = time.perf_counter(), datetime.now(UTC)
+        began, at = time.perf_counter(), self._clock()
         route, user = NO_ROUTE, None
         try:
             found = self._find(request)
@@ -72,15 +75,15 @@ class App:
             answer = refused(error.status, error.message)
         except DatabaseGone as error:
             answer = refused(504 if error.late else 503, f"the database does not answer: {error}")
-        answer = await self._broken(request, answer)
+        answer = await self._broken(request, route, answer)
         took = (time.perf_counter() - began) * 1_000
         self._note(self._row(request, answer, route, user, at, took))
         return answer
 
     async def talk(self, request: Request, already: bytes, reader: Any, writer: Any) -> None:
         """The WebSocket; other paths have none."""
-        began, at = time.perf_counter(), datetime.now(UTC)
-        broken = await self._broken(request, Answer(101))
+        began, at = time.perf_counter(), self._clock()
+        broken = await self._broken(request, "/ws", Answer(101))
         if request.path != "/ws" or broken.status != 101:
             status = 404 if request.path != "/ws" else broken.status
             writer.write(f"HTTP/1.1 {status} No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
@@ -113,17 +116,18 @@ class App:
         user = await accounts.user_of(request, self._database)
         return await handle(Call(request, values, user, self._database, self._cache)), user
 
-    async def _broken(self, request: Request, answer: Answer) -> Answer:
+    async def _broken(self, request: Request, route: str, answer: Answer) -> Answer:
         """What faults make of an answer."""
-        slow = self._faults.of("slow", request.method, request.path)
+        asked = request.method, request.path, route
+        slow = self._faults.of("slow", *asked)
         if slow is not None:
             await asyncio.sleep(slow.seconds)
-        errors = self._faults.of("errors", request.method, request.path)
+        errors = self._faults.of("errors", *asked)
         if errors is not None and self._chance.random() < errors.share:
             return refused(errors.status, "broken on purpose")
-        if self._faults.of("wrong_body", request.method, request.path):
+        if self._faults.of("wrong_body", *asked):
             return Answer(200, pages.SORRY, "text/html")
-        if self._faults.of("cut_body", request.method, request.path):
+        if self._faults.of("cut_body", *asked):
             body = answer.body or b'{"cut": true}'
             return Answer(answer.status if answer.status != 204 else 200, body, answer.kind, cut=len(body) // 2)
         return answer

@@ -30,7 +30,8 @@ CERTIFICATES: Final = ("expired", "wrong_host", "self_signed")
 
 @dataclass(frozen=True)
 class Fault:
-    """One fault that is on. `routes` are beginnings of paths (empty: all); `method` narrows them."""
+    """One fault that is on. `routes` are beginnings of paths, or whole patterns such as `/api/pitches/:id/nda` (empty:
+    all); `method` narrows them."""
 
     name: str
     routes: tuple[str, ...] = ()
@@ -39,8 +40,8 @@ class Fault:
     status: int = 500
     share: float = 1.0
 
-    def reaches(self, method: str, path: str) -> bool:
-        named = not self.routes or path.startswith(self.routes)
+    def reaches(self, method: str, path: str, pattern: str = "") -> bool:
+        named = not self.routes or path.startswith(self.routes) or pattern in self.routes
         return named and self.method in (None, method)
 
 
@@ -72,10 +73,10 @@ class Faults:
     def all(self) -> tuple[Fault, ...]:
         return tuple(self._on.values())
 
-    def of(self, name: str, method: str, path: str) -> Fault | None:
+    def of(self, name: str, method: str, path: str, pattern: str = "") -> Fault | None:
         """The fault when it is on and reaches this request."""
         fault = self._on.get(name)
-        return fault if fault is not None and fault.reaches(method, path) else None
+        return fault if fault is not None and fault.reaches(method, path, pattern) else None
 
 
 def fault_of(name: str, given: dict[str, Any]) -> Fault:

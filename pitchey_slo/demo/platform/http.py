@@ -117,7 +117,9 @@ class Listener:
                 async with asyncio.timeout(PATIENCE):
                     request = await _read(connection, reader)
             except h11.RemoteProtocolError as error:
-                await _write(connection, writer, refused(error.error_status_hint, str(error)), "GET")
+                answer = said(error.error_status_hint, {"error": str(error)}, ("Connection", "close"))
+                await _write(connection, writer, answer, "GET")
+                await _linger(reader, writer)
                 return
             if request is None:
                 return
@@ -139,6 +141,16 @@ def _unsent(writer: asyncio.StreamWriter) -> bool:
     with contextlib.suppress(AttributeError, OSError):
         return writer.transport.get_write_buffer_size() > 0
     return False
+
+
+async def _linger(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Read on for a second: closing over unread bytes would take the answer away from its reader."""
+    if writer.can_write_eof():
+        writer.write_eof()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(1.0):
+            while await reader.read(1 << 16):
+                pass
 
 
 async def _read(connection: h11.Connection, reader: asyncio.StreamReader) -> Request | None:

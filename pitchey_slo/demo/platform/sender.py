@@ -32,6 +32,7 @@ class Sender:
         self._sink = sink
         self._rows: deque[Row] = deque(maxlen=MOST)
         self._stop = threading.Event()
+        self._sending = threading.Lock()
         self.sent = self.dropped = 0
         self._thread = threading.Thread(target=self._work, name="demo-sender", daemon=True)
         if sink is not None:
@@ -41,6 +42,10 @@ class Sender:
         if self._sink is not None:
             self.dropped += len(self._rows) == MOST
             self._rows.append(row)
+
+    def flush(self) -> None:
+        """Send what waits, now."""
+        self._send()
 
     def close(self) -> None:
         self._stop.set()
@@ -53,12 +58,18 @@ class Sender:
         self._send()
 
     def _send(self) -> None:
-        rows = [self._rows.popleft() for _ in range(len(self._rows))]
-        if not rows or self._sink is None:
+        with self._sending:
+            rows = [self._rows.popleft() for _ in range(len(self._rows))]
+            if rows:
+                self._deliver(rows)
+
+    def _deliver(self, rows: list[Row]) -> None:
+        if self._sink is None:
             return
         try:
             self._sink("requests", REQUESTS.of(rows))
             self.sent += len(rows)
         except (PitcheyError, OSError) as error:
             self.dropped += len(rows)
-            log.warning("%d requests of the platform were not stored: %s", len(rows), error)
+            level = logging.INFO if self._stop.is_set() else logging.WARNING  # at the end the server may be gone
+            log.log(level, "%d requests of the platform were not stored: %s", len(rows), error)

@@ -6,8 +6,9 @@ import asyncio
 import logging
 import ssl
 import threading
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import Future
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
@@ -42,6 +43,7 @@ class Platform:
     redis          `redis://...`; None: no cache
     certificates   "good" and, for the faults, "expired", "wrong_host", "self_signed"; without "good" it speaks HTTP
     sink           takes rows of `requests`, such as `door.append`; None: nothing is written down
+    clock          gives the times of those rows
     `database_url` and `redis_url` are where checks must look, so that they see the faults too.
     """
 
@@ -56,9 +58,10 @@ class Platform:
         certificates: Mapping[str, Pair] | None = None,
         sink: Sink | None = None,
         location: str = "local",
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._folder, self._host, self._port = folder, host, port
-        self._dsn, self._redis, self._location = database, redis, location
+        self._dsn, self._redis, self._location, self._clock = database, redis, location, clock
         self._certificates = dict(certificates or {})
         self._tls = _context(self._certificates)
         self._sender = Sender(sink)
@@ -102,6 +105,10 @@ class Platform:
         """Rows that the workbench has taken."""
         return self._sender.sent
 
+    def flush(self) -> None:
+        """Hand what was answered to the sink now; it does so once a second anyway."""
+        self._sender.flush()
+
     def _ask(self, work: Coroutine[Any, Any, None]) -> Future[None]:
         return asyncio.run_coroutine_threadsafe(work, self._loop)
 
@@ -111,7 +118,7 @@ class Platform:
         self.redis_url = None if self._redis is None else moved(self._redis, self._proxies["cache"].port)
         await gate.open()
         await _furnish(gate)
-        app = App(gate, cache, self.faults, self._sender.note, self._location)
+        app = App(gate, cache, self.faults, self._sender.note, self._location, self._clock)
         self._public = Listener(app.answer, talk=app.talk, tls=self._tls)
         await self._public.open(self._host, self._port)
         self._private = Listener(Control(self.faults).answer)

@@ -46,7 +46,9 @@ async def echo(
                 data = await reader.read(1 << 16)
         except TimeoutError:
             break
-        protocol.receive_data(data) if data else protocol.receive_eof()
+        if not data:  # gone without a word
+            break
+        protocol.receive_data(data)
     with contextlib.suppress(OSError):
         await writer.drain()
     return status, messages
