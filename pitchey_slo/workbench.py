@@ -292,6 +292,22 @@ class Workbench:
         given |= {"grace_seconds": step_ms(grace) / 1000}
         return ask.ask(rule, ask.groups_of(self.settings, rules), self._series(), first, last, known, **given)
 
+    def whatif(
+        self, rule: Rule | str, start: Moment = None, end: Moment = None, *, zone: str = "UTC"
+    ) -> dict[str, Any]:
+        """One rule with every threshold and `for` over the last 28 days: what each pair would have caught, how often it
+        would have fired and paged, as plain values for a page with two sliders. Arguments as for `tune`."""
+        from pitchey_slo.analyse.backtest.ask import routes_of, silences_of
+        from pitchey_slo.analyse.review.whatif import Routing, whatif
+        from pitchey_slo.errors import ConfigError
+
+        tuning = self.tune(rule, start, end)
+        try:
+            routing = Routing(routes_of(self.settings), silences_of(self.reader), zone)
+        except ConfigError:  # without routes nobody is paged: the rest holds all the same
+            routing = None
+        return whatif(tuning, routing)
+
     def changes(
         self, tuning: Tuning, point: Point | None = None, *, rules: str | Path | Sequence[RuleGroup] | None = None
     ) -> Changes:
@@ -665,6 +681,10 @@ class Workbench:
         if first >= last:
             raise QueryError(f"start {first} is not before end {last}")
         return first, last
+
+    def newest_minute(self, *tables: str) -> datetime:
+        """The minute after the newest row of these tables (requests, when none is named); now when there is none."""
+        return self._newest_minute(*tables)
 
     def _newest_minute(self, *tables: str) -> datetime:
         found = [t for table in tables or ("requests",) if (t := self.reader.watermark(table)) is not None]

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Final
 
 from pitchey_slo.analyse.synthetic.uptime import History, history
 from pitchey_slo.names import PHASES
-from pitchey_slo.probe.synthetic.quorum import Policy, Target
-from pitchey_slo.probe.synthetic.uptime import ALL, Uptime
+from pitchey_slo.probe.synthetic.quorum import Policy, Target, Word
+from pitchey_slo.probe.synthetic.uptime import ALL, Line, Uptime, timeline
 from pitchey_slo.store import probe_questions as ask
 from pitchey_slo.store.reader import LakeReader
 
@@ -88,6 +89,15 @@ class Reviewed:
     def locations(self) -> tuple[str, ...]:
         return tuple(sorted({u.location for u in self.uptimes} - {ALL}))
 
+    def pieces(self, test: str) -> tuple[tuple[datetime, datetime, Word], ...]:
+        """What the quorum says of a test, one after the other: from, to, up, down, maintenance or unknown."""
+        line = self._lines.get(test)
+        return line.pieces(self.start, self.end) if line else ()
+
+    @cached_property
+    def _lines(self) -> dict[str, Line]:
+        return timeline(self.history.stretches, self.history.targets, self.history.policy)
+
     @property
     def flaky(self) -> tuple[Flaky, ...]:
         found = [f for f in self.steadiness if f.flaps or f.hides]
@@ -133,34 +143,28 @@ def bucket(seconds: float) -> int:
 
 
 def _failing(found: Reviewed) -> Iterator[Advice]:
-    """Classes that make most of a test's failures, of the tests that are worst off."""
-    given = 0
-    for u in found.tests:
-        mine = [f for f in found.failures if f["test"] == u.test and f["failure"] != "probe_error"]
-        total = sum(f["looks"] for f in mine)
-        if not total or u.uptime is None or not u.outages:
-            continue
-        if (given := given + 1) > MOST_FAILING:
-            return
-        classes: dict[tuple[str, str | None], int] = {}
-        for f in mine:
-            key = (f["failure"], f["phase"])
-            classes[key] = classes.get(key, 0) + f["looks"]
-        (failure, phase), count = max(classes.items(), key=lambda item: item[1])
-        where = f" in {phase}" if phase else ""
+    """What kept the tests down that are worst off: by time, not by looks, for one location alone is not down."""
+    for u in [u for u in found.tests if u.outages][:MOST_FAILING]:
+        classes: dict[str, float] = {}
+        for o in u.outages:
+            classes[o.failure or "unknown"] = classes.get(o.failure or "unknown", 0.0) + o.seconds
+        failure, seconds = max(classes.items(), key=lambda item: item[1])
+        count = len(u.outages)
+        outages = f"{count} outage{'s' if count != 1 else ''}"
+        share = f"{100 * seconds / u.down_seconds:.0f} % of its {u.down_seconds / 60:,.0f} minutes down"
+        why = f"{share} were {failure}; {outages}"
         pages = CONSECUTIVE * _interval(found, u.test)
         short = 0 if u.test in found.history.changes_only else sum(o.seconds < pages for o in u.outages)
-        outages = f"{len(u.outages)} outage{'s' if len(u.outages) != 1 else ''}"
-        why = f"{count} of its {total} failing looks were {failure}{where}; {outages}"
-        why += f", {short} of them shorter than {CONSECUTIVE} intervals, which page nobody" if short else ""
-        yield Advice(u.test, f"find the cause of {failure}{where}", why)
+        why += f", {short} of them shorter than {CONSECUTIVE} intervals: they page nobody" if short else ""
+        yield Advice(u.test, f"find the cause of {failure}", why)
 
 
 def _own_faults(found: Reviewed) -> Iterator[Advice]:
-    for f in found.failures:
-        if f["failure"] == "probe_error":
-            why = f"{f['looks']} looks from {f['location']} said nothing: {f['reason']}"
-            yield Advice(f["test"], "mend the test itself", why)
+    mine = [f for f in found.failures if f["failure"] == "probe_error"]
+    for test in sorted({f["test"] for f in mine}):
+        looks = sum(f["looks"] for f in mine if f["test"] == test)
+        newest = max((f for f in mine if f["test"] == test), key=lambda f: f["last_at"])
+        yield Advice(test, "mend the test itself", f"{looks} of its looks said nothing: {newest['reason']}")
 
 
 def _unsteady(found: Reviewed) -> Iterator[Advice]:
@@ -174,19 +178,31 @@ def _unsteady(found: Reviewed) -> Iterator[Advice]:
 
 
 def _uncovered(found: Reviewed) -> Iterator[Advice]:
-    """Locations that were silent, and tests nobody looked at."""
+    """Locations that were silent, and tests nobody looked at, since their first result."""
     for location in found.locations:
-        mine = [u.covered for u in found.uptimes if u.location == location]
-        if len(mine) > 1 and max(mine) < COVERED:
-            why = f"something is known of {100 * max(mine):.0f} % of the time at most"
+        known = _known(found, location=location)
+        if known < COVERED:
+            why = f"something is known of {100 * known:.0f} % of the time since its first result"
             yield Advice(f"location {location}", "keep its agent running", why)
-    poor = [u for u in found.tests if 0 < u.covered < COVERED]
+    shares = {u.test: _known(found, test=u.test) for u in found.tests}
+    poor = [test for test, known in shares.items() if 0 < known < COVERED]
     if poor:
-        low, high = (f"{100 * f(u.covered for u in poor):.0f} %" for f in (min, max))
-        known = f"{low} to {high}" if low != high else low
-        names = ", ".join(u.test for u in poor[:MOST_NAMED]) + (" and others" if len(poor) > MOST_NAMED else "")
-        why = f"something is known of {known} of the time; the rest is neither up nor down"
+        low, high = (f"{100 * f(shares[t] for t in poor):.0f} %" for f in (min, max))
+        known_ = f"{low} to {high}" if low != high else low
+        names = ", ".join(poor[:MOST_NAMED]) + (" and others" if len(poor) > MOST_NAMED else "")
+        why = f"something is known of {known_} of the time since the first result; the rest is neither up nor down"
         yield Advice(names, "look at them all the time, or from one location more", why)
+
+
+def _known(found: Reviewed, *, location: str = ALL, test: str | None = None) -> float:
+    """Share of the time since the first result in which something is known: of a test by all locations together, or of
+    the test that a location knows best."""
+    mine = [u for u in found.uptimes if u.location == location and test in (None, u.test)]
+    spoken = [s for s in found.history.stretches if location in (ALL, s.location) and test in (None, s.test)]
+    since = max(found.start, min((s.start for s in spoken), default=found.end))
+    length = (found.end - since).total_seconds()
+    known = max((u.up_seconds + u.down_seconds + u.maintenance_seconds for u in mine), default=0.0)
+    return min(1.0, known / length) if length > 0 else 1.0
 
 
 def _alone(found: Reviewed) -> Iterator[Advice]:

@@ -42,11 +42,13 @@ def history(
     end: datetime,
     *,
     test: str | None = None,
+    health: bool = False,
     targets: Mapping[str, Target] | None = None,
     policy: Policy | None = None,
 ) -> History:
-    """Read it. A test that is not in `targets` is known by its component and by the usual time between its verdicts."""
-    rows = stretches(reader, start, end, test=test)
+    """Read it. A test that is not in `targets` is known by its component and by the usual time between its verdicts.
+    With `health` health checks are among the tests."""
+    rows = stretches(reader, start, end, test=test, health=health)
     known = dict(targets or {})
     for name, target in _guessed(rows).items():
         known.setdefault(name, target)

@@ -150,6 +150,18 @@ class Line:
     def seconds(self, word: int) -> float:
         return float(np.diff(self.edges)[self.words == word].sum()) / 1e6
 
+    def pieces(self, start: datetime, end: datetime) -> tuple[tuple[datetime, datetime, Word], ...]:
+        """What is known within start <= t < end, neighbours that say the same as one; unknown time is left out."""
+        names = list(_WORDS)
+        turns = np.flatnonzero(np.diff(self.words)) + 1
+        first, last = np.concatenate([[0], turns]), np.concatenate([turns, [len(self.words)]])
+        found = [
+            (max(_moment(self.edges[a]), start), min(_moment(self.edges[b]), end), names[self.words[a]])
+            for a, b in zip(first.tolist(), last.tolist(), strict=True)
+            if a < b
+        ]
+        return tuple((a, b, word) for a, b, word in found if a < b and word != "unknown")
+
 
 def timeline(stretches: Sequence[Stretch], targets: Mapping[str, Target], policy: Policy) -> dict[str, Line]:
     """The rule of `quorum.judge` at every moment, by test. A stretch ends when its last verdict is stale, so staleness
