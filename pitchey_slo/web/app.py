@@ -29,6 +29,7 @@ from pitchey_slo.web import (
     runbooks,
     silences,
     slos,
+    status,
     synthetic,
     tokens,
     watchdog,
@@ -44,11 +45,13 @@ from pitchey_slo.web.meter import Metered
 from pitchey_slo.web.queries import QueryLimits
 from pitchey_slo.web.series import Series
 from pitchey_slo.web.slo_numbers import SloNumbers
+from pitchey_slo.web.status_board import StatusBoard
+from pitchey_slo.web.status_kv import Publisher
 from pitchey_slo.web.synthetic_desk import Synthetic
 
 SECTIONS = (
     *(events, metrics, prometheus, remote_write, slos, corrections, decisions, dashboards, anomalies, synthetic),
-    *(overview, alert_page, runbooks, alerts, silences, alertmanager, watchdog, health, tokens, admin, docs),
+    *(overview, alert_page, runbooks, alerts, silences, alertmanager, watchdog, health, status, tokens, admin, docs),
 )
 
 
@@ -81,6 +84,8 @@ def create_app(
     app.state.boards = Boards(app.state.house, app.state.series, app.state.slos, app.state.alerting)
     app.state.anomalies = anomalies.Anomalies(app.state.house, app.state.series)
     app.state.synthetic = Synthetic(app.state.house)
+    board = app.state.status = StatusBoard(app.state.house, app.state.synthetic)
+    app.state.publisher = Publisher(settings, lambda: board.ready, app.state.series.meter)
     errors.install(app)
     for section in SECTIONS:
         app.include_router(section.router)

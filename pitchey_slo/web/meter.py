@@ -27,6 +27,8 @@ class Meter:
         f"{PREFIX}samples_refused_total": Metadata("counter", "samples refused, by way in and reason"),
         f"{PREFIX}http_requests_total": Metadata("counter", "requests answered, by method, path and status"),
         f"{PREFIX}http_request_seconds": Metadata("summary", "time until the answer was sent, by method and path"),
+        f"{PREFIX}status_published_total": Metadata("counter", "times the status page was published to Cloudflare KV"),
+        f"{PREFIX}status_publish_errors_total": Metadata("counter", "times publishing it failed"),
         f"{PREFIX}queue_bytes": Metadata("gauge", "bytes that wait to be written"),
         f"{PREFIX}free_bytes": Metadata("gauge", "free bytes on the disk of the store"),
         f"{PREFIX}commit_sequence": Metadata("gauge", "number of the newest durable commit"),

@@ -136,6 +136,8 @@ async def run(
         app.state.health.start()
         app.state.anomalies.start()
         await asyncio.to_thread(app.state.synthetic.start)
+        app.state.status.start()
+        app.state.publisher.start()
         helpers += [make(app.state.alerting) for make in beside]
         for helper in helpers:
             helper.start()
@@ -153,6 +155,8 @@ async def run(
             helper.close()
         await asyncio.to_thread(app.state.health.close)
         await asyncio.to_thread(app.state.anomalies.close)
+        app.state.publisher.close()
+        await asyncio.to_thread(app.state.status.close)
         await asyncio.to_thread(app.state.synthetic.close)
         await asyncio.to_thread(app.state.alerting.close)
         await asyncio.to_thread(series.close)
