@@ -53,8 +53,7 @@ class Dialler:
     async def dial(self, url: Url, phases: Phases, left: Callable[[], float]) -> Line:
         """Raises Fault of class dns, connect, tls, cert_expiry, timeout or probe_error; `left` gives the seconds that
         remain."""
-        addresses = await self._addresses(url, phases, left)
-        held, address = await _connected(addresses, url, phases, left)
+        held, address = await connect(url, self.guard, phases, left)
         try:
             if not url.secure:
                 reader, writer = await asyncio.open_connection(sock=held)
@@ -63,17 +62,6 @@ class Dialler:
         except BaseException:
             held.close()
             raise
-
-    async def _addresses(self, url: Url, phases: Phases, left: Callable[[], float]) -> list[str]:
-        seconds = left()
-        with phases.of("dns"):
-            try:
-                return await self.guard.addresses(url.host, url.port, seconds=seconds)
-            except NameNotResolved as error:
-                why = "timeout" if error.timed_out else "dns"
-                raise Fault(why, error.message, phase="dns") from None
-            except AddressRefused as error:
-                raise Fault("dns", error.message, phase="dns") from None
 
     async def _secured(
         self, held: socket.socket, url: Url, address: str, phases: Phases, left: Callable[[], float]
@@ -106,10 +94,10 @@ class Dialler:
         return Fault("tls", reason, phase="tls", cert_days=days)
 
 
-async def _connected(
-    addresses: list[str], url: Url, phases: Phases, left: Callable[[], float]
-) -> tuple[socket.socket, str]:
-    """The first address that connects; each gets its share of the time that remains."""
+async def connect(url: Url, guard: Guard, phases: Phases, left: Callable[[], float]) -> tuple[socket.socket, str]:
+    """A connected socket and its address: the first judged one that connects; each gets its share of the time that
+    remains. Raises Fault of class dns, connect, timeout or probe_error."""
+    addresses = await _addresses(url, guard, phases, left())
     with phases.of("connect"):
         for position, address in enumerate(addresses, 1):
             try:
@@ -118,6 +106,16 @@ async def _connected(
                 if position == len(addresses):
                     raise
     raise Fault("dns", f"the name {url.host} has no address", phase="dns")
+
+
+async def _addresses(url: Url, guard: Guard, phases: Phases, seconds: float) -> list[str]:
+    with phases.of("dns"):
+        try:
+            return await guard.addresses(url.host, url.port, seconds=seconds)
+        except NameNotResolved as error:
+            raise Fault("timeout" if error.timed_out else "dns", error.message, phase="dns") from None
+        except AddressRefused as error:
+            raise Fault("dns", error.message, phase="dns") from None
 
 
 async def _knock(address: str, port: int, seconds: float) -> socket.socket:

@@ -88,7 +88,9 @@ def _meaning(value: Value) -> None:
     _fits(entries, entries, "degraded_after", "timeout")
     for window in entries["maintenance"].items() if "maintenance" in entries else ():
         _zone(_entries(window))
-    if "ca" in entries:
+    if "ca" in entries and entries["kind"].text == "browser":
+        entries["ca"].problem("a browser trusts what its machine trusts", "install the authority there")
+    elif "ca" in entries:
         try:
             certificate.trust_of(entries["ca"].text)
         except ValueError as error:

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -32,6 +33,7 @@ async def run(
     secrets: Secrets | None = None,
     guard: Guard | None = None,
     now: datetime | None = None,
+    keep: Path | None = None,
 ) -> list[Result]:
     """Run a test now: the verdict first, then what led to it.
 
@@ -39,22 +41,25 @@ async def run(
     clock     gives the time a look ended, and against which certificates are judged
     secrets   where `${secret:NAME}` is found; guard: where requests may go besides the internet and `allow`
     now       the moment the run was due, for `{{ now }}`; the clock's when absent
+    keep      folder for screenshots and HARs of browsers that failed (PITCHEY_HOME/probes); None keeps nothing
 
     Rows of scope `step` come from journeys and browsers; rows of scope `attempt` when there was more than one attempt.
     All share a `run_id`, and an `event_id` that a second sending repeats. Never raises for what a target does or a
     definition says: what is our own fault has the class `probe_error` and the state unknown.
     """
-    one = _Run(definition, base, location, clock, (secrets or Secrets()).fresh(), guard or Guard(), now or clock())
+    one = _Run(
+        definition, base, location, clock, (secrets or Secrets()).fresh(), guard or Guard(), now or clock(), keep
+    )
     return await one.all()
 
 
 class _Run:
     def __init__(
         self, definition: Definition, base: str, location: str, clock: Callable[[], datetime], secrets: Secrets,
-        guard: Guard, now: datetime,
+        guard: Guard, now: datetime, keep: Path | None,
     ) -> None:  # fmt: skip
         self.definition, self.base, self.location, self.clock = definition, base, location, clock
-        self.secrets, self.now = secrets, now
+        self.secrets, self.now, self.keep = secrets, now, keep
         self.guard = guard.widened(allowed(definition.allow, base))
         self.id = uuid.uuid4().hex
 
@@ -93,7 +98,7 @@ class _Run:
         if self.definition.kind == "browser":
             from pitchey_slo.probe.synthetic.browser import browse
 
-            return browse(self.definition, values, self.guard, self.clock)
+            return browse(self.definition, values, self.guard, self.clock, self.keep)
         dialler = Dialler(self.guard, certificate.trust_of(self.definition.ca), self.clock)
         return Journey(self.definition, values, dialler, self.clock).walk()
 
@@ -133,7 +138,7 @@ class _Run:
             reason=reason,
             duration_ms=attempt.seconds * 1_000,
             phases=_added(main),
-            status=_status(last),
+            status=_status(last) or (answers[-1].status if answers and not failed else None),
             bytes=sum(answer.read for answer in answers) if answers else None,
             cert_days=min(days, default=None),
             trace_id=attempt.trace_id or None,
