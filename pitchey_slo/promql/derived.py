@@ -158,7 +158,8 @@ class DerivedSeries:
             "file_sums",
             sums,
             f"SELECT {''.join(n + ', ' for n in names)}{first_ms}::BIGINT AS tick, sum(value) AS value "
-            f"FROM file_sums WHERE {chosen} GROUP BY ALL",
+            # nothing to add up is no row: without a column to group by it would be one with null, and NaN ever after
+            f"FROM file_sums WHERE {chosen} GROUP BY ALL HAVING count(*) > 0",
         )
         return pa.concat_tables([base.cast(recent.schema), recent])
 

@@ -269,6 +269,20 @@ def test_sums_are_kept_per_file_and_follow_late_events(store: Store) -> None:
     assert kept < set(scan.derived._sums)
 
 
+def test_a_first_error_after_a_day_without_any_counts(store: Store) -> None:
+    """Files of days before hold no error at all: that is nothing to add up, not NaN for the rest of the day."""
+    store.append("requests", rows(count=50, start=NOON - timedelta(days=1), step=60))
+    store.flush()
+    store.append(
+        "requests", rows(count=50, start=NOON - timedelta(minutes=10), step=10, status=[200] * 30 + [500] * 20)
+    )
+    store.flush()
+    scan = LakeScan(LakeReader(store.settings.lake_uri))
+    expr = "sum(increase(pitchey_http_errors_total[5m]))"
+    assert float(instant(expr, scan, NOON_MS - 60_000).values[0, 0]) > 10
+    assert math.isnan(float(instant(expr, scan, NOON_MS - 9 * 60_000).values[0, 0])) is False
+
+
 def test_every_metric_has_a_family_with_type_and_help() -> None:
     for name in METRICS:
         family = name if name in FAMILIES else name.rsplit("_", 1)[0]
