@@ -151,6 +151,15 @@ async def decide(acts: Acts, person: Person, given: Given) -> Any:
     return await acts.ask(person, "POST", "/api/monitoring/decisions", body | by(person) | {"source": "dashboard"})
 
 
+async def whatif(acts: Acts, person: Person, given: Given) -> Any:
+    """What other numbers of a rule would have done: {rule, days}."""
+    days = given.get("days", 28)
+    if not isinstance(days, int):
+        raise RequestError("days is not a whole number")
+    asked: list[tuple[str, str | int | float | bool | None]] = [("rule", text(given, "rule", 65_536)), ("days", days)]
+    return await acts.ask(person, "GET", "/api/monitoring/review/whatif", given=asked)
+
+
 async def apply(acts: Acts, person: Person, given: Given) -> Any:
     return await acts.ask(person, "POST", f"/api/monitoring/decisions/{part(given, 'id')}/apply", by(person))
 
@@ -173,6 +182,7 @@ ACTS: Final[dict[str, Act]] = {
     "board.save": Act("operator", save),
     "board.versions": Act("operator", versions),
     "board.restore": Act("operator", restore),
+    "review.whatif": Act("viewer", whatif),
     "review.decide": Act("operator", decide),
     "review.apply": Act("admin", apply),
     "review.revert": Act("admin", revert),

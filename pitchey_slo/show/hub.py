@@ -117,6 +117,7 @@ class Hub:
         channel = self.channel(view)
         self._where[viewer] = channel
         try:
+            await self._first(viewer, channel)
             message = await channel.everything()
         except PitcheyError:
             self.leave(viewer)
@@ -124,6 +125,15 @@ class Hub:
         if self._where.get(viewer) is channel:  # it may have gone on meanwhile
             viewer.take(message)
             channel.join(viewer)
+
+    async def _first(self, viewer: Viewer, channel: Channel) -> None:
+        """The layout alone, when its numbers are not at hand yet: the page stands while they are counted."""
+        if channel.ready:
+            return
+        _, text = self._layouts.get(channel.view.board, (None, b""))
+        text = text or await self.layout(channel.view.board, None)
+        if self._where.get(viewer) is channel:
+            viewer.take(b'{"kind":"layout","layout":' + text + b"}")
 
     def channel(self, view: View) -> Channel:
         """The channel of `view`, made when there is none. Raises RateLimited when there are too many."""
@@ -186,12 +196,17 @@ class Channel:
         """What is held is no longer so: the next tick asks for everything."""
         self._full, self._watermark = None, 0
 
+    @property
+    def ready(self) -> bool:
+        """Whether `everything` is at hand."""
+        held = self._full
+        return bool(held) and self._hub.clock() - held[1] < self.view.tick and held[2] >= self._watermark  # type: ignore[index]
+
     async def everything(self) -> bytes:
         """The message with everything, not older than a tick and not behind what others were sent."""
         async with self._lock:
-            held = self._full
-            if held and self._hub.clock() - held[1] < self.view.tick and held[2] >= self._watermark:
-                return held[0]
+            if self.ready and self._full:
+                return self._full[0]
             answer, watermark, version = await self._ask(None)
             message = await self._all(answer, version)
             self._full = (message, self._hub.clock(), watermark)

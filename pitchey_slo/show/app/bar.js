@@ -79,22 +79,35 @@ function choices(page, box, variables) {
   const shown = JSON.stringify(variables)
   if (box.dataset.shown === shown) return
   box.dataset.shown = shown
+  const written = new Set((page.answer?.definition?.variables ?? []).filter((v) => v.text).map((v) => v.name))
+  const pick = (v, value) => {
+    const variables = { ...page.view.variables }
+    if (value === null || value === "") delete variables[v.name]
+    else variables[v.name] = [value]
+    page.go({ variables })
+  }
   put(box, variables.map((v) => {
+    if (v.text || written.has(v.name)) return v.name === "search" && hasLogs(page) ? null : free(v, pick)
     const chosen = v.chosen?.[0] ?? "$all"
     const say = chosen === "$all" ? "all" : v.chosen.length > 1 ? `${v.chosen.length} chosen` : chosen
     const list = menu(say, () => [
       ...(v.values.length > 12 ? [search()] : []),
-      ...(v.all ? [{ label: `All (${v.values.length})`, current: chosen === "$all", go: () => pick(null) }] : []),
-      ...v.values.map((value) => ({ label: value, current: v.chosen?.includes(value), go: () => pick(value) })),
+      ...(v.all ? [{ label: `All (${v.values.length})`, current: chosen === "$all", go: () => pick(v, null) }] : []),
+      ...v.values.map((value) => ({ label: value, current: v.chosen?.includes(value), go: () => pick(v, value) })),
     ], { kind: "variable", title: v.label || v.name })
-    const pick = (value) => {
-      const variables = { ...page.view.variables }
-      if (value === null) delete variables[v.name]
-      else variables[v.name] = [value]
-      page.go({ variables })
-    }
     return h("div", { class: `choice ${chosen === "$all" ? "" : "on"}` }, h("span", { class: "choice-name", "aria-hidden": "true" }, v.label || v.name), list)
   }))
+}
+
+const hasLogs = (page) => page.answer?.definition?.rows?.some((row) => row.widgets.some((w) => w.type === "logs"))
+
+/** A variable that is any text: what is typed holds from Enter on. */
+function free(v, pick) {
+  const now = v.chosen?.[0] && v.chosen[0] !== "$all" ? v.chosen[0] : ""
+  const input = h("input", { type: "text", value: now, placeholder: "any", "aria-label": v.label || v.name, size: Math.max(6, Math.min(24, now.length || 6)), autocomplete: "off" })
+  input.addEventListener("keydown", (event) => event.key === "Enter" && pick(v, input.value.trim()))
+  return h("div", { class: `choice ${now ? "on" : ""}` }, h("span", { class: "choice-name", "aria-hidden": "true" }, v.label || v.name), input,
+    now ? h("button", { type: "button", class: "icon", "aria-label": `Clear ${v.label || v.name}`, onclick: () => pick(v, "") }, sign("close", 12)) : null)
 }
 
 function search() {

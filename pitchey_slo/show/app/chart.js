@@ -30,7 +30,7 @@ export function colours() {
 /** Colour and dash of the line number `i`: after ten colours the next ten are dashed. */
 export function line(name, i, c) {
   const class_ = /^([1-5])(\d\d|xx)$/.exec(name)?.[1]
-  const meant = { 2: c.ok, 3: c.lines[5], 4: c.warning, 5: c.critical }[class_]
+  const meant = { 2: c.lines[2], 3: c.lines[5], 4: c.lines[1], 5: c.lines[4] }[class_] ?? { critical: c.critical, fatal: c.critical, error: c.lines[4], warning: c.lines[1], info: c.lines[0], debug: c.lines[8] }[name]
   return { color: meant ?? c.lines[i % c.lines.length], dash: ["solid", "dash", "dot", "dashdot"][Math.floor(i / c.lines.length) % 4] }
 }
 
@@ -40,7 +40,7 @@ export const faded = (hex, alpha) => {
 }
 
 /** The layout that every chart begins with. */
-export function layout(ctx, { unit, decimals, min, max, times = true } = {}) {
+export function layout(ctx, { unit, min, max, values = [], times = true } = {}) {
   const c = ctx.colours, widget = ctx.widget
   const range = ctx.answer?.range
   const axis = { gridcolor: c.thin, zeroline: false, showline: false, ticks: "", automargin: true, tickfont: { size: 11, color: c.muted } }
@@ -50,28 +50,41 @@ export function layout(ctx, { unit, decimals, min, max, times = true } = {}) {
     margin: { l: 8, r: 10, t: 8, b: 24 }, hovermode: times ? "x unified" : "closest", dragmode: times ? "zoom" : false,
     hoverlabel: { bgcolor: c.card, bordercolor: c.thin, font: { size: 12, color: c.text }, align: "left", namelength: 48 },
     xaxis: times ? { ...axis, type: "date", range: range ? [iso(range.start), iso(range.end)] : undefined, showgrid: false, hoverformat: "%a %d %b %H:%M:%S", tickformatstops: STOPS, nticks: 6 } : axis,
-    yaxis: { ...axis, fixedrange: true, rangemode: "tozero", nticks: 5, ...ticks(unit ?? widget.unit, decimals ?? widget.decimals), ...(num(min ?? widget.min) || num(max ?? widget.max) ? { range: [min ?? widget.min ?? 0, max ?? widget.max ?? null] } : {}) },
+    yaxis: { ...axis, fixedrange: true, rangemode: "tozero", ...scale(unit ?? widget.unit, values, min ?? widget.min, max ?? widget.max) },
     transition: { duration: 0 }, shapes: [], annotations: [],
   }
 }
 
-const num = (value) => typeof value === "number"
 export const iso = (ms) => new Date(ms).toISOString().replace("Z", "")
 const STOPS = [{ dtickrange: [null, 60000], value: "%H:%M:%S" }, { dtickrange: [60000, 86400000], value: "%H:%M\n%e %b" }, { dtickrange: [86400000, null], value: "%e %b" }]
 
-function ticks(unit) {
-  switch (unit) {
-    case "ratio": return { tickformat: ".3~%" }
-    case "percent": return { ticksuffix: " %" }
-    case "seconds": return { tickformat: ".3~s", ticksuffix: "s" }
-    case "milliseconds": return { ticksuffix: " ms" }
-    case "days": return { ticksuffix: " d" }
-    case "bytes": return { tickformat: ".3~s", ticksuffix: "B" }
-    case "per_second": return { tickformat: ".3~s", ticksuffix: "/s" }
-    case "per_minute": return { tickformat: ".3~s", ticksuffix: "/min" }
-    case "burn": return { ticksuffix: "×" }
-    default: return { tickformat: ".3~s" }
-  }
+/** Range and ticks of an axis: round numbers of the unit, said as everywhere else. */
+function scale(unit, values, min, max) {
+  const low = min ?? Math.min(0, least(values)), high = max ?? (most(values) > low ? low + (most(values) - low) * 1.08 : low + 1)
+  const step = round((high - low) / 5, unit), tickvals = []
+  for (let v = Math.ceil(low / step) * step; v <= high + step * 1e-6; v += step) tickvals.push(Math.abs(v) < step * 1e-6 ? 0 : v)
+  return { range: [low, high], tickmode: "array", tickvals, ticktext: tickvals.map((v) => tick(v, unit, step)) }
+}
+
+const least = (values) => values.reduce((a, v) => (v !== null && v < a ? v : a), Infinity)
+const most = (values) => values.reduce((a, v) => (v !== null && v > a ? v : a), -Infinity)
+
+// steps that people count in: 1, 2, 5; of time also 15 s, 30 min, 6 h and such; of bytes powers of two
+function round(raw, unit) {
+  const factor = unit === "milliseconds" ? 1000 : unit === "days" ? 1 / 86400 : 1
+  if (["seconds", "milliseconds", "days"].includes(unit) && raw / factor > 10) return (TIMES.find((t) => t * factor >= raw) ?? Math.ceil(raw / factor / 86400) * 86400) * factor
+  if (unit === "bytes" && raw > 1) return 2 ** Math.ceil(Math.log2(raw))
+  const power = 10 ** Math.floor(Math.log10(raw || 1))
+  return [1, 2, 2.5, 5, 10].find((n) => n * power >= raw * 0.8) * power
+}
+
+const TIMES = [15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 432000, 864000]
+
+function tick(value, unit, step) {
+  if (value === 0 && unit !== "ratio" && unit !== "percent") return "0"
+  const shown = unit === "ratio" ? step * 100 : step
+  const decimals = ["ratio", "percent", "none", "short", "per_second", "per_minute", "burn", "money"].includes(unit) && Math.abs(value) < 1000 ? Math.max(0, (String(+(shown.toPrecision(3))).split(".")[1] ?? "").length) : null
+  return full(value, unit, decimals).replace(/\.0+(?=\D|$)/, "")
 }
 
 /** Marks for what happened: deployments as lines, incidents as bands; their titles on hover above the plot. */

@@ -75,6 +75,11 @@ export function grid(page) {
 
   return {
     show, update,
+    /** The cards alone, until their numbers come. */
+    outline(definition) {
+      build(definition)
+      each((card) => card.wait())
+    },
     redraw: () => page.answer && (each((card) => card.redraw(page.answer)), large?.show(page.answer)),
     wait(name) {
       clear()
@@ -151,6 +156,7 @@ export function cardOf(page, widget, { tall = false } = {}) {
 
   return {
     box, widget, ctx, show,
+    wait: () => (body.className = "body loading"),
     get timed() { return ["line", "area", "heatmap"].includes(widget.type) },
     redraw: (answer) => ((drawn = false), show(answer)),
     dispose() {

@@ -41,10 +41,9 @@ function from(page, widget, answer) {
   return [
     widget.description ? h("p", {}, widget.description) : null,
     (widget.queries ?? []).map((query, i) => {
-      const expr = asked[i]?.expr ?? asked[i] ?? query.expr
+      const expr = asked[i]?.expr ?? asked[i] ?? filled(page, query.expr, answer)
       return h("div", { class: "query" }, h("code", {}, text(expr)),
-        h("button", { type: "button", onclick: () => copied(expr) }, "Copy"),
-        h("a", { class: "button", href: promql(page, expr, answer) }, "As PromQL"))
+        h("button", { type: "button", title: "For Grafana, the notebook (wb.promql) or pitchey-slo query", onclick: () => copied(expr) }, "Copy PromQL"))
     }),
     h("dl", {}, rows.map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)])),
   ]
@@ -59,9 +58,13 @@ async function copied(expr) {
   }
 }
 
-/** The Prometheus API's answer to the same question; Grafana's Explore takes the expression as it is copied. */
-function promql(page, expr, answer) {
-  const filled = expr.replaceAll("$__rate_interval", `${Math.max(300, (answer.range?.step ?? 15000) / 1000)}s`).replaceAll("$__interval", `${(answer.range?.step ?? 15000) / 1000}s`).replaceAll("$__range", `${Math.round(((answer.range?.end ?? 0) - (answer.range?.start ?? 0)) / 1000)}s`)
-  const given = new URLSearchParams({ query: filled, start: (answer.range?.start ?? 0) / 1000, end: (answer.range?.end ?? 0) / 1000, step: (answer.range?.step ?? 15000) / 1000 })
-  return `${page.boot.api}/api/v1/query_range?${given}`
+/** The expression as it was asked: choices as matchers, lengths of time as they hold. */
+function filled(page, expr, answer) {
+  const step = (answer.range?.step ?? 15000) / 1000, length = ((answer.range?.end ?? 0) - (answer.range?.start ?? 0)) / 1000
+  const lengths = { __rate_interval: `${Math.max(300, step)}s`, __interval: `${step}s`, __range: `${Math.round(length)}s` }
+  const chosen = Object.fromEntries((answer.variables ?? []).map((v) => [v.name, v.chosen ?? []]))
+  const quoted = (value) => value.replaceAll("\\", "\\\\").replaceAll('"', '\\"')
+  const regex = (values) => (values[0] === "$all" ? ".*" : values.map((v) => v.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")).join("|"))
+  return expr.replace(/\$(__\w+)/g, (all, name) => lengths[name] ?? all)
+    .replace(/(=~|!~|=|!=)\s*"\$(\w+)"/g, (all, op, name) => (chosen[name] ? `${op}"${quoted(op.endsWith("~") ? regex(chosen[name]) : chosen[name][0] ?? "")}"` : all))
 }

@@ -40,6 +40,10 @@ export function start(wire) {
     top.show(page.view, page.answer)
     pulse()
   })
+  link.on("layout", (message) => {
+    if (message.layout.definition.name !== page.view.board || page.answer || page.editing) return
+    drawn.outline(message.layout.definition)
+  })
   link.on("more", (message) => {
     if (message.view !== key || page.paused || page.editing || !page.answer) return
     trouble = ""

@@ -6,13 +6,12 @@ import { pill, state } from "./states.js"
 import { register } from "./register.js"
 
 async function draw(ctx, data) {
-  const c = ctx.colours, frame = layout(ctx, { unit: "ratio" })
-  const left = data.spent.map((v) => (v === null ? null : 1 - v)), kind = data.state === "no_data" ? "unknown" : state(data.state)
+  const c = ctx.colours, left = data.spent.map((v) => (v === null ? null : 1 - v))
+  const low = Math.min(0, ...left.filter((v) => v !== null))
+  const frame = layout(ctx, { unit: "ratio", min: Math.max(-1, low * 1.1) - 0.03, max: 1.05 }), kind = data.state === "no_data" ? "unknown" : state(data.state)
   const colour = kind === "unknown" ? c.unknown : c[kind]
   const inverse = (values) => values.map((v) => (v === null ? null : 1 - v))
-  const low = Math.min(0, ...left.filter((v) => v !== null))
   frame.xaxis.range = [iso(data.start), iso(data.window_end ?? data.end)]
-  frame.yaxis = { ...frame.yaxis, rangemode: "normal", range: [Math.max(-1, low * 1.1) - 0.03, 1.05] }
   const traces = []
   if (data.projected?.times?.length) {
     const x = data.projected.times.map(iso)

@@ -10,7 +10,7 @@ const NAMES = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
 function draw(ctx, data) {
   const days = data.days, first = weekday(days[0].day)
   const weeks = Math.ceil((days.length + first) / 7), link = ctx.links[0]
-  const svg = s("svg", { class: "days", viewBox: `0 0 ${weeks * 14 + 26} 112`, preserveAspectRatio: "xMidYMid meet", role: "group", "aria-label": ctx.widget.title },
+  const svg = s("svg", { class: "days", viewBox: `0 0 ${Math.max(weeks, 14) * 14 + 26} 112`, preserveAspectRatio: "xMinYMid meet", role: "group", "aria-label": ctx.widget.title },
     [0, 2, 4, 6].map((i) => s("text", { x: 0, y: i * 14 + 21, "font-size": 7.5 }, NAMES[i])),
     days.map((day, i) => {
       const x = Math.floor((i + first) / 7) * 14 + 24, y = ((i + first) % 7) * 14 + 12

@@ -11,7 +11,8 @@ async function draw(ctx, data) {
   const times = data.times?.length ? data.times.map(iso) : null
   const frame = layout(ctx, { unit: "none", times: Boolean(times) })
   const names = data.buckets.map((b) => shorter(plain(b), 26))
-  frame.yaxis = { ...frame.yaxis, tickformat: "", ticksuffix: "", type: "category", rangemode: "normal", showgrid: false, nticks: 12, autorange: times ? true : "reversed" }
+  const { range, tickmode, tickvals, ticktext, ...axis } = frame.yaxis
+  frame.yaxis = { ...axis, type: "category", rangemode: "normal", showgrid: false, nticks: 12, autorange: times ? true : "reversed" }
   if (!times) frame.xaxis = { ...frame.xaxis, type: "category", showgrid: false, fixedrange: true, nticks: 24 }
   frame.hovermode = "closest"
   if (times) marks(ctx, frame)

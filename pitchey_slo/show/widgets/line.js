@@ -7,10 +7,12 @@ const last = (values) => values.findLast((v) => v !== null)
 
 /** Draws series; `filled` for areas. Also used by area.js. */
 export async function drawn(ctx, data, filled) {
-  const c = ctx.colours, widget = ctx.widget, frame = layout(ctx)
+  const c = ctx.colours, widget = ctx.widget, frame = layout(ctx, { values: span(ctx, data, filled) })
   const only = ctx.only && data.series.some((l) => l.name === ctx.only) ? ctx.only : null
   const x = data.times.map(iso)
-  const lines = data.series.map((l, i) => ({ ...l, ...line(l.name, i, c) }))
+  // a status that nobody was answered with is a line at nothing
+  const some = data.series.filter((l) => l.values.some((v) => v))
+  const lines = (some.length ? some : data.series).map((l, i) => ({ ...l, ...line(l.name, i, c) }))
   const traces = []
   for (const l of lines) {
     if (only && l.name !== only) continue
@@ -39,6 +41,13 @@ export async function drawn(ctx, data, filled) {
   })))
   await chart(ctx, traces, frame, { below })
   ctx.note(data.left_out ? `${data.left_out} more lines` : "")
+}
+
+// What the axis must hold: all values, or their sums when they stand on each other.
+function span(ctx, data, filled) {
+  const all = [...data.series, ...(data.compare ?? [])].filter((l) => !ctx.only || l.name === ctx.only)
+  if (!filled || !ctx.widget.stack || ctx.only) return all.flatMap((l) => l.values)
+  return [...data.times.map((_, i) => data.series.reduce((sum, l) => sum + (l.values[i] ?? 0), 0)), ...(data.compare ?? []).flatMap((l) => l.values)]
 }
 
 // A threshold far above everything would flatten the lines: it is shown when they come near.
