@@ -78,6 +78,8 @@ def resolve(
 ) -> list[str]:
     """The addresses of `host`, all of them judged. Raises NameNotResolved (transient: the name server may be at
     fault) and AddressRefused. Blocks for `seconds` at most."""
+    if _is_digits(host):
+        return judge(host, port, [host], allow)
     answer = _Answer()
     threading.Thread(target=_ask, args=(lookup, host, port, answer), name="dns", daemon=True).start()
     answer.done.wait(seconds)  # getaddrinfo has no time limit of its own
@@ -97,6 +99,8 @@ class Guard:
 
     async def addresses(self, host: str, port: int, *, seconds: float = DNS_SECONDS) -> list[str]:
         """As `resolve`, without blocking the event loop."""
+        if _is_digits(host):
+            return judge(host, port, [host], self.allow)
         answer, loop, ready = _Answer(), asyncio.get_running_loop(), asyncio.Event()
 
         def ask() -> None:
@@ -155,10 +159,15 @@ class _Answer:
 
 def _ask(lookup: Lookup, host: str, port: int, answer: _Answer) -> None:
     try:
-        answer.found = [host] if _ip(host) is not None and "%" not in host else lookup(host, port)
+        answer.found = lookup(host, port)
     except (OSError, UnicodeError) as error:
         answer.trouble = error
     answer.done.set()
+
+
+def _is_digits(host: str) -> bool:
+    """It is an address already: nobody needs to be asked."""
+    return "%" not in host and _ip(host) is not None
 
 
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
