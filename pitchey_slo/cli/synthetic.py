@@ -101,6 +101,7 @@ def _agent(
 
     from pitchey_slo.probe.synthetic import run as run_test
     from pitchey_slo.probe.synthetic.agent import Agent, Api
+    from pitchey_slo.probe.synthetic.keep import FOLDER as KEPT
     from pitchey_slo.probe.synthetic.reader import read
     from pitchey_slo.probe.synthetic.shelf import secrets_here
     from pitchey_slo.probe.synthetic.spool import MiB, Spool
@@ -110,8 +111,9 @@ def _agent(
     async def engine(definition: Definition, told: str | None) -> Sequence[Result]:
         where = told or settings.api_base_url
         return await run_test(
-            definition, base=where, location=location, clock=lambda: datetime.now(UTC), secrets=secrets
-        )
+            definition, base=where, location=location, clock=lambda: datetime.now(UTC), secrets=secrets,
+            keep=settings.home / KEPT,
+        )  # fmt: skip
 
     folder = spool or settings.home / "spool" / location
     door = Api(api, _token(token_file), location)

@@ -278,12 +278,14 @@ class Synthetic:
 
 async def run_here(definition: Definition, house: House) -> list[Result]:
     """One run by the engine, from this machine."""
+    from pitchey_slo.probe.synthetic.keep import FOLDER
     from pitchey_slo.probe.synthetic.run import run
 
     settings = house.settings
     return await run(
-        definition, base=settings.api_base_url, location=settings.location, clock=house.clock, secrets=secrets_here()
-    )
+        definition, base=settings.api_base_url, location=settings.location, clock=house.clock, secrets=secrets_here(),
+        keep=settings.home / FOLDER,
+    )  # fmt: skip
 
 
 def _read(text: str, file: str) -> Definition:
