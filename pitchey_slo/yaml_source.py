@@ -7,6 +7,7 @@ a text field.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -15,6 +16,8 @@ from typing import Any, Final, Literal
 from pitchey_slo.errors import ConfigError, did_you_mean
 
 MOST_VALUES: Final = 500_000
+#: What is read of longer texts is not kept for the next who asks.
+_KEPT: Final = 100_000
 _NULLS: Final = {"", "~", "null", "Null", "NULL"}
 #: Parts of a quoted text that stand for one character (or none).
 _QUOTED: Final = {
@@ -168,14 +171,21 @@ class Value:
                 number, start = number + 1, part.end()
 
 
+@functools.lru_cache(maxsize=64)  # a review reads the same rules a dozen times, 50 ms each
+def _nodes(text: str) -> tuple[Any, ...]:
+    """The documents of a text; nobody changes a node."""
+    from ruamel.yaml import YAML
+
+    return tuple(n for n in YAML(typ="safe", pure=True).compose_all(text) if n is not None)
+
+
 def compose(text: str, file: str) -> tuple[Value | None, Source]:
     """The only document of a text, and its source with the problems found; None when it is empty or is no YAML."""
-    from ruamel.yaml import YAML
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
     source = Source(file, text.splitlines())
     try:
-        nodes = [n for n in YAML(typ="safe", pure=True).compose_all(text) if n is not None]
+        nodes = _nodes(text) if len(text) < _KEPT else _nodes.__wrapped__(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
