@@ -25,7 +25,7 @@ class Done:
 def shell(*words: str, cwd: Path, env: Mapping[str, str] | None = None) -> Done:
     """`pitchey-slo WORDS` in folder `cwd`, with `env` on top of the environment. What is no PitcheyError is raised, so
     that a traceback fails the test."""
-    out, err = io.StringIO(), io.StringIO()
+    out, err = _stream(), _stream()
     code = 0
     with (
         _environment(env or {}),
@@ -37,7 +37,17 @@ def shell(*words: str, cwd: Path, env: Mapping[str, str] | None = None) -> Done:
             main(list(words))
         except SystemExit as end:
             code = end.code if isinstance(end.code, int) else int(end.code is not None)
-    return Done(code, out.getvalue(), err.getvalue())
+    return Done(code, _written(out), _written(err))
+
+
+def _stream() -> io.TextIOWrapper:
+    """Takes text and, as a terminal does, bytes."""
+    return io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True)
+
+
+def _written(stream: io.TextIOWrapper) -> str:
+    assert isinstance(stream.buffer, io.BytesIO)
+    return stream.buffer.getvalue().decode()
 
 
 @contextlib.contextmanager

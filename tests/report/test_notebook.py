@@ -13,23 +13,31 @@ import pytest
 
 from pitchey_slo.report import find
 from pitchey_slo.settings import Settings
+from tests.shell import Done, shell
 
 from .conftest import HOSTILE
 from .made import opened
 
 
-def command(*words: str, demo: Settings, cwd: Path) -> subprocess.CompletedProcess[str]:
-    env = os.environ | {"PITCHEY_HOME": str(demo.home), "PITCHEY_REPORTS": str(demo.reports), "COLUMNS": "160"}
-    main = "from pitchey_slo.cli import main; main()"
-    return subprocess.run(
-        [sys.executable, "-c", main, "report", *words], cwd=cwd, env=env, capture_output=True, text=True, timeout=180
-    )
+def places(demo: Settings) -> dict[str, str]:
+    return {"PITCHEY_HOME": str(demo.home), "PITCHEY_REPORTS": str(demo.reports), "COLUMNS": "160"}
+
+
+def command(*words: str, demo: Settings, cwd: Path) -> Done:
+    return shell("report", *words, cwd=cwd, env=places(demo))
 
 
 @pytest.fixture(scope="module")
 def run(demo: Settings, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """`pitchey-slo report run slo` from an empty folder, as a stranger would."""
-    done = command("run", "slo", "-p", "window=28d", "--json", demo=demo, cwd=tmp_path_factory.mktemp("cwd"))
+    done = subprocess.run(
+        [sys.executable, "-m", "pitchey_slo", "report", "run", "slo", "-p", "window=28d", "--json"],
+        cwd=tmp_path_factory.mktemp("cwd"),
+        env=os.environ | places(demo),
+        capture_output=True,
+        text=True,
+        timeout=180,
+    )
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
     return found

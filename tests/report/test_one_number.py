@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +23,7 @@ from pitchey_slo.testing import NOON, fresh_store, rows
 from pitchey_slo.web.limits import Limits
 from pitchey_slo.web.serve import listen, run
 from pitchey_slo.workbench import connect
+from tests.shell import shell
 
 END = (NOON + timedelta(minutes=1)).isoformat()
 SPEC = """
@@ -95,14 +93,8 @@ def serving(settings: Settings) -> Iterator[ServerInfo]:
 def by_command(settings: Settings) -> Any:
     given = {"PITCHEY_HOME": settings.home, "PITCHEY_CONFIG": settings.config}
     words = ("slo", "report", "checkout", "--end", END, "--json")
-    done = subprocess.run(
-        [sys.executable, "-c", "from pitchey_slo.cli import main; main()", *words],
-        env=os.environ | {name: str(path) for name, path in given.items()},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    )
+    done = shell(*words, cwd=settings.home, env={name: str(path) for name, path in given.items()})
+    assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
 
