@@ -11,6 +11,7 @@ import typer
 from pitchey_slo.cli import review
 from pitchey_slo.cli.backtest import backtest
 from pitchey_slo.cli.tune import tune
+from pitchey_slo.cli.whatif import whatif
 from pitchey_slo.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, help="Alerting and recording rules.")
@@ -88,4 +89,5 @@ def _read(settings: Settings) -> list[dict[str, Any]]:
 
 
 app.command("tune")(tune)
+app.command("whatif")(whatif)
 app.command("backtest")(backtest)

@@ -33,6 +33,7 @@ from pitchey_slo.web import (
     synthetic,
     tokens,
     watchdog,
+    whatif,
 )
 from pitchey_slo.web.alerting import Alerting
 from pitchey_slo.web.auth import api_routes, scope_of
@@ -50,8 +51,8 @@ from pitchey_slo.web.status_kv import Publisher
 from pitchey_slo.web.synthetic_desk import Synthetic
 
 SECTIONS = (
-    *(events, metrics, prometheus, remote_write, slos, corrections, decisions, dashboards, anomalies, synthetic),
-    *(overview, alert_page, runbooks, alerts, silences, alertmanager, watchdog, health, status, tokens, admin, docs),
+    *(events, metrics, prometheus, remote_write, slos, corrections, decisions, whatif, dashboards, anomalies),
+    *(synthetic, overview, alert_page, runbooks, alerts, silences, alertmanager, watchdog, health, status, tokens, admin, docs),
 )
 
 
@@ -82,6 +83,7 @@ def create_app(
     app.state.alerting = Alerting(app.state.house)
     app.state.health = HealthChecks(app.state.house, app.state.series, app.state.alerting)
     app.state.boards = Boards(app.state.house, app.state.series, app.state.slos, app.state.alerting)
+    app.state.whatifs = whatif.WhatIfs(app.state.house)
     app.state.anomalies = anomalies.Anomalies(app.state.house, app.state.series)
     app.state.synthetic = Synthetic(app.state.house)
     board = app.state.status = StatusBoard(app.state.house, app.state.synthetic)

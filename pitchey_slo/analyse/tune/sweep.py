@@ -105,7 +105,7 @@ def sweep(
         check(i / len(limits))
         runs = levels.runs(i)
         every.append(runs)
-        for j, (series, begin, end) in enumerate(_firings(runs, found.times, fors, keep_seconds, end_ms)):
+        for j, (series, begin, end) in enumerate(firings(runs, found.times, fors, keep_seconds, end_ms)):
             if len(series):
                 late[i, j], told[i, j], fired[i, j], false[i, j], idle[i, j], no = judge(series, begin, end)
                 chance[i, j] = np.mean([other.share(series[no], begin[no], end[no]) for other in moved] or [0.0])
@@ -152,7 +152,7 @@ class _Levels:
         return Runs(self.row[up], self.step[up], self.step[down], np.full(int(up.sum()), np.nan))
 
 
-def _firings(
+def firings(
     runs: Runs, times: Ints, fors: Sequence[float], keep_seconds: float, end_ms: int
 ) -> list[tuple[Ints, Ints, Ints]]:
     """Per `for`: (alert, fired at, resolved at) in ms, those that fired, sorted by alert and time."""
