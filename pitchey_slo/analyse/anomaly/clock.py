@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 import numpy as np
 from numpy.typing import NDArray
 
-from pitchey_slo.analyse.anomaly.samples import Times
+from pitchey_slo.analyse.anomaly.samples import Floats, Times
 from pitchey_slo.errors import AnomalyError, did_you_mean
 
 HOUR_MS: Final = 3_600_000
@@ -29,10 +29,11 @@ class LocalHours:
             raise AnomalyError(f"no time zone {timezone!r}: {near}") from wrong
         self._fixed = timezone == "UTC"
 
-    def of(self, times: Times) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """(number of the local hour since 1970, hour of the week from Monday 00:00) of each time."""
-        local = (times + self._offsets(times)) // HOUR_MS
-        return local, (local + 24 * THURSDAY) % 168
+    def of(self, times: Times) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:
+        """(number of the local hour since 1970, hour of the week from Monday 00:00, share of it gone) of each time."""
+        local = times + self._offsets(times)
+        hour = local // HOUR_MS
+        return hour, (hour + 24 * THURSDAY) % 168, (local % HOUR_MS) / HOUR_MS
 
     def _offsets(self, times: Times) -> NDArray[np.int64]:
         if self._fixed:

@@ -50,6 +50,11 @@ class Detector(ABC):
     def machine(self) -> Machine:
         """A new machine that has seen nothing."""
 
+    def _a_share(self, name: str) -> None:
+        given = getattr(self, name)
+        if isinstance(given, bool) or not isinstance(given, int | float) or not 1e-4 <= given <= 1:
+            raise AnomalyError(f"{name} {given!r}: give a number from 0.0001 to 1")
+
     def _at_least(self, name: str, least: float) -> None:
         given = getattr(self, name)
         if isinstance(given, bool) or not isinstance(given, int | float) or not given >= least:

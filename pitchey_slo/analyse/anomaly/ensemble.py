@@ -1,11 +1,12 @@
-"""Ensemble: is it new, and if not, does it come at the wrong time or shift for good? The default.
+"""Ensemble: is it new, and if not, does it come at the wrong time? The default.
 
-Three detectors are asked, and their rarities counted in nines: nines(score) = -log10(1 - score), so 0.9999 has four.
+Two detectors are asked, and their rarities counted in nines: nines(score) = -log10(1 - score), so 0.9999 has four.
 
-    oddness = max(nines(novelty), (nines(ewma) + nines(seasonal)) / 1.5);   score = 1 - 10 ** -oddness
+    oddness = max(nines(novelty), nines(seasonal));   score = 1 - 10 ** -oddness
 
-Novelty leads: what a series has never shown is the surest sign, and each thing is new only once. The two others, at
-most six nines each, count when they agree: a value that is usual at another hour, and stays.
+Novelty finds at once what a series has never shown. The seasonal profile, smoothed, finds within some minutes what is
+usual at another hour: half of the payments, the night's level at noon. It counts once the series is a week old: before,
+a weekend is a surprise. The other detectors of this folder were tried as members and did not pay.
 
 One anomaly is one alarm: after an odd sample, only an odder one scores for the next `quiet` samples, the rest score 0
 (onset.py). So a rule should ask for the highest score of the last minutes:
@@ -24,7 +25,6 @@ import numpy as np
 
 from pitchey_slo.analyse.anomaly.clock import LocalHours
 from pitchey_slo.analyse.anomaly.detector import Detector
-from pitchey_slo.analyse.anomaly.ewma import Ewma
 from pitchey_slo.analyse.anomaly.novelty import Novelty
 from pitchey_slo.analyse.anomaly.onset import Onset
 from pitchey_slo.analyse.anomaly.pipe import Pipe
@@ -32,8 +32,8 @@ from pitchey_slo.analyse.anomaly.samples import Floats, Times
 from pitchey_slo.analyse.anomaly.seasonal import Seasonal
 
 MOST_NINES: Final = 15.0
-MOST_SUPPORT: Final = 6.0
-AGREED: Final = 1.5
+#: Age of a series from which its seasonal profile counts.
+SETTLED_MS: Final = 7 * 24 * 3_600_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,19 +64,20 @@ class EnsembleMachine:
 
     def __init__(self, asked: Ensemble) -> None:
         self._novelty = Pipe(Novelty(counter=False, memory=asked.memory))
-        self._support = [Pipe(Ewma(counter=False)), Pipe(Seasonal(counter=False, timezone=asked.timezone))]
+        self._seasonal = Pipe(Seasonal(counter=False, timezone=asked.timezone))
         self._onset = Onset(int(asked.quiet))
+        self._first: int | None = None
 
     def advance(self, times: Times, values: Floats) -> Floats:
-        novelty = _nines(self._novelty.advance(times, values), MOST_NINES)
-        support = np.zeros(len(values))
-        for pipe in self._support:
-            support += np.nan_to_num(_nines(pipe.advance(times, values), MOST_SUPPORT), nan=0.0)
-        odd = np.maximum(novelty, support / AGREED)
-        scores: Floats = 1.0 - 10.0 ** -self._onset.advance(np.where(np.isnan(novelty), np.nan, odd))
+        if self._first is None and len(times):
+            self._first = int(times[0])
+        settled = times - (self._first or 0) >= SETTLED_MS
+        novelty = _nines(self._novelty.advance(times, values))
+        seasonal = np.where(settled, _nines(self._seasonal.advance(times, values)), np.nan)
+        scores: Floats = 1.0 - 10.0 ** -self._onset.advance(np.fmax(novelty, seasonal))
         return scores
 
 
-def _nines(scores: Floats, most: float) -> Floats:
-    nines: Floats = np.minimum(-np.log10(np.maximum(1.0 - scores, 1e-300)), most)
+def _nines(scores: Floats) -> Floats:
+    nines: Floats = np.minimum(-np.log10(np.maximum(1.0 - scores, 1e-300)), MOST_NINES)
     return nines

@@ -13,21 +13,16 @@ most 8 and fades.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import sqrt
 from typing import Final
 
-import numpy as np
-
 from pitchey_slo.analyse.anomaly.detector import Detector
-from pitchey_slo.analyse.anomaly.filters import Smooth
+from pitchey_slo.analyse.anomaly.filters import Chart
 from pitchey_slo.analyse.anomaly.mad import middle_and_spread
 from pitchey_slo.analyse.anomaly.rolling import Rolling
 from pitchey_slo.analyse.anomaly.samples import Floats, Times
-from pitchey_slo.errors import AnomalyError
 
 EVERY: Final = 16
 LEAST: Final = 16
-HELD_WITHIN: Final = 8.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,9 +35,7 @@ class Ewma(Detector):
     def __post_init__(self) -> None:
         super().__post_init__()
         self._at_least("window", EVERY)
-        self._at_least("weight", 1e-4)
-        if self.weight > 1:
-            raise AnomalyError(f"weight {self.weight!r}: give a number above 0, at most 1")
+        self._a_share("weight")
 
     def machine(self) -> EwmaMachine:
         return EwmaMachine(self.weight, self.window)
@@ -50,14 +43,9 @@ class Ewma(Detector):
 
 class EwmaMachine:
     def __init__(self, weight: float, window: int) -> None:
-        self._weight = weight
         self._rolling = Rolling(-(-int(window) // EVERY) * EVERY, EVERY, LEAST, 2, middle_and_spread)
-        self._smooth = Smooth(weight)
+        self._chart = Chart(weight)
 
     def advance(self, _times: Times, values: Floats) -> Floats:
         middle, scale = self._rolling.advance(values).T
-        z = np.clip((values - middle) / scale, -HELD_WITHIN, HELD_WITHIN)
-        known = ~np.isnan(z)
-        mean = self._smooth.advance(np.where(known, z, 0.0))
-        odd: Floats = np.where(known, np.abs(mean) / sqrt(self._weight / (2 - self._weight)), np.nan)
-        return odd
+        return self._chart.advance((values - middle) / scale)

@@ -1,7 +1,8 @@
-"""Exponential smoothing, cut wherever you like."""
+"""Exponential smoothing and the control chart made of it, cut wherever you like."""
 
 from __future__ import annotations
 
+from math import sqrt
 from typing import Final
 
 import numpy as np
@@ -9,6 +10,8 @@ import numpy as np
 from pitchey_slo.analyse.anomaly.samples import Floats
 
 BLOCK: Final = 32
+#: One outlier moves a chart by this many deviations at most.
+HELD_WITHIN: Final = 8.0
 
 
 class Smooth:
@@ -38,3 +41,23 @@ class Smooth:
         if n:
             self._last = float(result[-1])
         return result
+
+
+class Chart:
+    """How far the weighted mean of the last deviations is from none, in its own standard deviations.
+
+    The divisor is that of independent deviations. Weight 1 is each deviation by itself, not held. NaN stays NaN and
+    counts as no deviation.
+    """
+
+    def __init__(self, weight: float) -> None:
+        self._weight = weight
+        self._smooth = Smooth(weight)
+
+    def advance(self, deviations: Floats) -> Floats:
+        if self._weight == 1:
+            return np.abs(deviations)
+        known = ~np.isnan(deviations)
+        mean = self._smooth.advance(np.where(known, np.clip(deviations, -HELD_WITHIN, HELD_WITHIN), 0.0))
+        odd: Floats = np.where(known, np.abs(mean) / sqrt(self._weight / (2 - self._weight)), np.nan)
+        return odd
