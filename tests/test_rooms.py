@@ -56,6 +56,7 @@ HOMES = {
     "hypercorn": {"web"},
     "typer": {"cli"},
     "promql_parser": {"promql"},
+    "obstore": {"probe"},
 }
 
 

@@ -24,8 +24,8 @@ from pitchey_slo.web.house import house_of
 
 router = APIRouter(tags=["health"])
 
-#: Kind of check that `/db` asks for.
-DATABASE: Final = "postgres"
+#: What `/db` asks for: checks of this component, and of this kind.
+DATABASE: Final = ("database", "postgres")
 
 
 @router.get("/api/health/live", **needs(None))
@@ -70,9 +70,13 @@ async def databases(request: Request) -> Response:
     """The databases: 200 when at least one answers, 503 when none does, 404 when none is checked."""
     allowed = await may_read(request)
     health = health_of(request)
-    names = [name for name, status in health.runner.status().items() if status.planned.kind.name == DATABASE]
+    names = [
+        name
+        for name, status in health.runner.status().items()
+        if status.planned.component == DATABASE[0] or status.planned.kind.name == DATABASE[1]
+    ]
     if not names:
-        raise NotFound(f"no database is checked; config/health.yml takes checks of the kind {DATABASE}")
+        raise NotFound(f"no database is checked; config/health.yml takes checks of the kind {DATABASE[1]}")
     found = list((await health.current(names)).values())
     return _answer(found, health, allowed, broken=all(s.up is False for s in found))
 

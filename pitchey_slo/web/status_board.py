@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -27,8 +28,10 @@ from pitchey_slo.web.synthetic_desk import Synthetic
 log = logging.getLogger(__name__)
 
 EVERY: Final = 15.0
-#: Days that are over are counted again after so long; looks older than that say nothing of now.
+#: Days that are over are counted again after so long, and not for more than this share of the time.
 AGAIN: Final = timedelta(hours=1)
+COSTS: Final = 0.01
+#: Looks older than that say nothing of now.
 _RECENT: Final = timedelta(hours=1)
 
 _LATEST: Final = """
@@ -60,7 +63,7 @@ class StatusBoard:
         self._house, self._synthetic = house, synthetic
         self.file = StatusFile(house.settings.config / FILE)
         self._reader: LakeReader | None = None
-        self._past: tuple[datetime, StatusConfig, datetime, Counted] | None = None
+        self._past: tuple[datetime, StatusConfig, datetime, Counted] | None = None  # until the second time
         self._ready: Ready | None = None
         self._wake, self._stop = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
@@ -118,8 +121,11 @@ class StatusBoard:
 
     def _over(self, config: StatusConfig, first: datetime, today: datetime, now: datetime) -> Counted:
         kept = self._past
-        if kept is None or kept[0] != first or kept[1] != config or now - kept[2] > AGAIN:
-            kept = self._past = (first, config, now, counted(self._history(first, today), config.components))
+        if kept is None or kept[0] != first or kept[1] != config or now > kept[2]:
+            begun = time.monotonic()
+            found = counted(self._history(first, today), config.components)
+            wait = max(AGAIN, timedelta(seconds=(time.monotonic() - begun) / COSTS))
+            kept = self._past = (first, config, now + wait, found)
         return kept[3]
 
     def _history(self, start: datetime, end: datetime) -> Any:

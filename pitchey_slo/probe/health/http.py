@@ -146,5 +146,9 @@ HTTP: Final = CheckKind(
         "cert_days": Measure("days", "the time its certificate still holds", 14.0, None, low=True),
     },
     needs=("httpx", "certifi"),
-    up={"api": ("pitchey_worker_up", "worker"), "worker": ("pitchey_worker_up", "worker")},
+    up={
+        "api": ("pitchey_worker_up", "worker"),
+        "worker": ("pitchey_worker_up", "worker"),
+        "database": ("pitchey_db_up", "instance"),  # a database that is asked by way of a page about it
+    },
 )

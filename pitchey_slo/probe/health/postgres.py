@@ -117,7 +117,10 @@ class Postgres:
 async def _replica(connection: Any) -> tuple[dict[str, float], tuple[str, ...]]:
     row = await connection.fetchrow(_REPLICA)
     notes = () if row["receiving"] else ("this replica receives nothing from a primary",)
-    return ({} if row["lag"] is None else {"replication_lag_seconds": max(0.0, row["lag"])}), notes
+    found = {"replication_down": float(not row["receiving"])}
+    if row["lag"] is not None:  # null when no transaction came since it was started
+        found["replication_lag_seconds"] = max(0.0, row["lag"])
+    return found, notes
 
 
 def _refused(error: Any, phase: str | None) -> Trouble:
@@ -153,6 +156,7 @@ POSTGRES: Final = CheckKind(
         "replication_lag_seconds": Measure("s", "the lag of replication", 10.0, 120.0,
                                            series="pitchey_db_replication_lag_seconds"),
         "replication_lag_bytes": Measure("B", "the lag of replication", series="pitchey_db_replication_lag_bytes"),
+        "replication_down": Measure("", "the number of links to a primary that are down", 0.0, None),
         "replicas_missing": Measure("", "the number of missing replicas", 0.0, None),
     },
     needs=("asyncpg",),

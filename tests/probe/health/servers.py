@@ -109,6 +109,7 @@ class Server:
 @dataclass
 class Postgres(Server):
     password: str = "s3cret-of-postgres"
+    folder: Path = Path()
 
     def url(self, user: str = "postgres", password: str | None = None, database: str = "postgres") -> str:
         return f"postgresql://{user}:{password or self.password}@127.0.0.1:{self.port}/{database}"
@@ -121,7 +122,7 @@ def postgres_in(folder: Path, *options: str) -> Iterator[Postgres]:
     if not found:
         pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
     tools, user = found[-1], "postgres" if os.getuid() == 0 else None
-    server = Postgres([], free_port(), user)
+    server = Postgres([], free_port(), user, folder=folder)
     password = folder / "password"
     password.write_text(server.password)
     if user is not None:
@@ -143,6 +144,29 @@ def postgres_in(folder: Path, *options: str) -> Iterator[Postgres]:
         if server.process is not None and server.process.poll() is None:
             server.process.send_signal(3)  # immediate shutdown: clients that hang are not waited for
             server.process.wait(30)
+
+
+@contextmanager
+def replica_of(primary: Postgres) -> Iterator[Postgres]:
+    """A standby of it, beside it."""
+    tools = Path(primary.command[0]).parent
+    copy = Postgres([], free_port(), primary.user, password=primary.password, folder=primary.folder)
+    as_user = {} if primary.user is None else {"user": primary.user, "group": pwd.getpwnam(primary.user).pw_gid}
+    subprocess.run(
+        [str(tools / "pg_basebackup"), "-D", str(primary.folder / "replica"), "-d", primary.url(), "-R", "-c", "fast",
+         "--no-sync"],
+        check=True, capture_output=True, timeout=120, cwd="/", **as_user,
+    )  # fmt: skip
+    options = [one for one in primary.command[3:] if not one.startswith("--port=")]
+    place = ["-D", str(primary.folder / "replica"), f"--port={copy.port}"]
+    copy.command = [primary.command[0], *place, *options]
+    copy.start()
+    try:
+        yield copy
+    finally:
+        if copy.process is not None and copy.process.poll() is None:
+            copy.process.send_signal(3)
+            copy.process.wait(30)
 
 
 @contextmanager

@@ -82,6 +82,13 @@ def at(url: str, more: str = "") -> Result:
     return looked(CHECK.replace("timeout", f"{more}, timeout" if more else "timeout"), URL=url)
 
 
+def test_an_api_writes_whether_the_worker_is_up_a_page_about_a_database_whether_that_is() -> None:
+    from pitchey_slo.probe.health.kinds import KINDS
+
+    assert KINDS["http"].up["api"] == KINDS["http"].up["worker"] == ("pitchey_worker_up", "worker")
+    assert KINDS["http"].up["database"] == KINDS["postgres"].up["database"] == ("pitchey_db_up", "instance")
+
+
 def test_a_good_answer_with_its_phases(api: str) -> None:
     result = at(f"{api}/health")
     assert (result.state, result.status, result.bytes, result.failure) == ("healthy", 200, 16, None)

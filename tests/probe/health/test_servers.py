@@ -14,7 +14,7 @@ from moto.server import ThreadedMotoServer
 
 from pitchey_slo.probe import Result
 
-from .servers import Postgres, Server, eventually, free_port, looked, planned, redis_server, silent
+from .servers import Postgres, Server, eventually, free_port, looked, planned, redis_server, replica_of, silent
 
 PG = '{pg: {check: postgres, url: "${URL}", timeout: 5s}}'
 RD = '{cache-1: {check: redis, url: "${URL}", timeout: 5s}}'
@@ -109,6 +109,28 @@ def test_a_wrong_password_is_our_fault_and_shown_nowhere(postgres: Postgres) -> 
     assert result.details["up"] is None
     assert "wr0ng-pass" not in json.dumps(result.row(), default=str)
     assert result.details["target"] == f"postgresql://127.0.0.1:{postgres.port}/postgres"
+
+
+def test_a_replica_lags_only_while_it_follows_nobody_or_is_behind(postgres: Postgres) -> None:
+    with replica_of(postgres) as copy:
+        check = planned(PG, URL=copy.url())
+        primary = PG.replace("timeout", "replicas: 2, timeout")
+        well = eventually(lambda: (r := looked(check)).ok and "notes" not in r.details and r)
+        assert well.details["role"] == "replica" and values(well)["replication_lag_seconds"] == 0
+        told = eventually(lambda: (r := looked(primary, URL=postgres.url())).ok and r)
+        assert told.state == "degraded" and "the number of missing replicas is 1" in (told.reason or "")
+        assert values(told)["replication_lag_bytes"] >= 0
+        # replayed all it received, and yet behind: it receives nothing any more
+        assert postgres.process is not None
+        postgres.process.send_signal(signal.SIGQUIT)
+        postgres.process.wait(30)
+        try:
+            alone = eventually(lambda: (r := looked(check)).state == "degraded" and r)
+            assert alone.details["notes"] == ["this replica receives nothing from a primary"]
+            assert "links to a primary that are down is 1" in (alone.reason or "") and alone.details["up"] is True
+            assert values(alone).get("replication_lag_seconds", 1.0) > 0
+        finally:
+            postgres.start()
 
 
 def test_a_killed_database_is_down_and_comes_back(postgres: Postgres) -> None:
