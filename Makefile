@@ -40,8 +40,9 @@ review: setup ## the weekly threshold review on the demo, with its two planted r
 serve: setup ## serve the API on this home
 	@$(BIN)/pitchey-slo serve
 
+# tests start many processes: without kept bytecode each would compile pandas and plotly anew, two seconds each
 test: setup parts ## install what the tests need, run them
-	$(BIN)/pytest -n 3 --dist loadfile
+	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 # real parts the tests use; what cannot be installed here is skipped with a reason (CI=true fails instead)
 parts:

@@ -35,6 +35,21 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         report.longrepr = f"{item.nodeid} was skipped in CI: {report.longrepr}"
 
 
+#: Files that take longest, most of it waiting: begun first, so that no worker is left with one of them in the end.
+LONG = (
+    *("alert/acceptance/test_acceptance", "web/test_crash", "alert/test_alert_crash", "alert/test_outbox_crash"),
+    *("report/test_run", "report/test_notebook", "demo/test_review", "analyse/backtest/test_live", "alert/test_outbox"),
+    *("demo/test_live_alerts", "web/test_cli", "analyse/review/test_propose", "alert/test_engine", "web/test_edge"),
+    *("web/test_alertmanager_real", "web/test_prometheus_real", "report/test_one_number", "store/test_damage"),
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The long files first, in this order; `--no-loadscope-reorder` keeps it, xdist would begin those of many tests."""
+    place = {f"{name}.py": i for i, name in enumerate(LONG)}
+    items.sort(key=lambda item: place.get(item.location[0].removeprefix("tests/"), len(LONG)))
+
+
 @pytest.fixture
 def conformance() -> Path:
     """The folder of real data; skips the test where it is absent."""
