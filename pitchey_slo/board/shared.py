@@ -1,13 +1,17 @@
 """One read per selector for all queries of a dashboard.
 
 Most widgets of a dashboard look at the same few metrics. `Shared` is told beforehand what will be asked, reads each
-selector once, over the time and with the labels that all its askers need together, and answers each from that.
+selector once, over the time that all its askers need together, and answers each from that.
+
+Askers who look at other labels of a metric do not share: the rate of a sum is not to the last digit the sum of rates
+(extrapolation stops at zero, series by series), and a dashboard shall tell the number that the alert on the same
+expression tells.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from pitchey_slo.board.source import SeriesSource
@@ -18,21 +22,17 @@ from pitchey_slo.promql.plan import Query, plan
 from pitchey_slo.promql.values import Grid
 from pitchey_slo.series import Labels
 
-Key = tuple[Matcher, ...]
+#: Matchers of a selector, and the labels that are looked at (None: all).
+Key = tuple[tuple[Matcher, ...], frozenset[str] | None]
 
 
 @dataclass
 class Want:
-    """One read: its time in ms, the labels that are looked at (None: all), and the block once it was read."""
+    """One read: its time in ms, and the block once it was read."""
 
     start: int
     end: int
-    needs: frozenset[str] | None
     block: SeriesBlock | None = None
-
-    def holds(self, start: int, end: int, needs: Collection[str] | None) -> bool:
-        known = self.needs is None or (needs is not None and self.needs >= set(needs))
-        return known and self.start <= start and end <= self.end
 
 
 class Shared:
@@ -56,16 +56,17 @@ class Shared:
             if len(alternatives) > 1:  # joined by the evaluator from several reads
                 continue
             wanted = together(needs[selector] for selector in fetch.selectors)
-            self._expect(alternatives[0], Want(fetch.start_ms, fetch.end_ms, wanted))
+            self._expect((tuple(alternatives[0]), wanted), Want(fetch.start_ms, fetch.end_ms))
 
     def select(
         self, matchers: Sequence[Matcher], start_ms: int, end_ms: int, *, needs: Collection[str] | None = None
     ) -> SeriesBlock:
-        for want in self._wants.get(tuple(matchers), ()):
-            if want.holds(start_ms, end_ms, needs):
+        key = tuple(matchers), None if needs is None else frozenset(needs)
+        for want in self._wants.get(key, ()):
+            if want.start <= start_ms and end_ms <= want.end:
                 with self._lock:  # the second one waits and finds it
                     if want.block is None:
-                        want.block = self._source.select(matchers, want.start, want.end, needs=want.needs)
+                        want.block = self._source.select(matchers, want.start, want.end, needs=needs)
                     return want.block
         return self._source.select(matchers, start_ms, end_ms, needs=needs)
 
@@ -77,19 +78,7 @@ class Shared:
         apart: list[Want] = []
         for want in self._wants.get(key, ()):
             if want.start <= new.end + 1 and new.start <= want.end + 1:
-                new = Want(min(want.start, new.start), max(want.end, new.end), _both(want.needs, new.needs))
+                new = Want(min(want.start, new.start), max(want.end, new.end))
             else:
                 apart.append(want)
         self._wants[key] = [*apart, new]
-
-
-def _both(first: frozenset[str] | None, second: frozenset[str] | None) -> frozenset[str] | None:
-    return together([first, second])
-
-
-def expressions(found: Iterable[tuple[str, Grid]], source: SeriesSource) -> Shared:
-    """A `Shared` that expects all of these."""
-    shared = Shared(source)
-    for expr, grid in found:
-        shared.expect(expr, grid)
-    return shared

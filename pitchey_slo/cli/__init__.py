@@ -20,6 +20,7 @@ GROUPS = {
     "alerts": "alerts",
     "slo": "slo",
     "report": "report",
+    "export": "export",
     "token": "token",
     "rules": "rules",
     "incidents": "incidents",
