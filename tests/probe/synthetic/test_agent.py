@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from pitchey_slo.probe.synthetic.agent import Agent, Api, Told
 from pitchey_slo.probe.synthetic.definition import Definition
 from pitchey_slo.probe.synthetic.reader import read
 from pitchey_slo.probe.synthetic.run import run
+from pitchey_slo.probe.synthetic.schedule import Scheduler
 from pitchey_slo.probe.synthetic.secrets import Secrets
 from pitchey_slo.probe.synthetic.spool import Spool
 from tests.probe.synthetic.target import Target, definition, target
@@ -221,6 +223,34 @@ def test_it_runs_until_it_is_told_to_stop_and_delivers_the_last(platform: Target
 
         assert asyncio.run(live()) == 1
         assert agent.spool.empty
+
+
+def test_a_thousand_checks_a_minute_start_in_time(platform: Target, tmp_path: Path) -> None:
+    """Six seconds of it, with the real engine and spool; benchmarks/synthetic.py measures two minutes."""
+    one_test = read(definition("t", interval="1m"), "t.yaml")
+    tests = {f"t{i}": replace(one_test, name=f"t{i}") for i in range(1_000)}
+    spool, kept = Spool(tmp_path), list[str]()
+
+    async def one(name: str) -> Sequence[Result]:
+        return await engine(tests[name], platform.url)
+
+    async def keep(results: Sequence[Result]) -> None:
+        await asyncio.to_thread(spool.append, [r.row() for r in results])
+        kept.extend(r.state for r in results if r.scope == "verdict")
+
+    async def live() -> Scheduler:
+        scheduler = Scheduler("eu", one, keep)
+        scheduler.use({name: d.interval for name, d in tests.items()})
+        stop = asyncio.Event()
+        asyncio.get_running_loop().call_later(6, stop.set)
+        await scheduler.work(stop)
+        return scheduler
+
+    scheduler = asyncio.run(live())
+    assert 50 <= len(kept) <= 160 and set(kept) == {"healthy"}
+    late = scheduler.lateness.quantile(0.95)
+    assert late is not None and late < 1.0
+    assert scheduler.lateness.skipped.total() == 0
 
 
 def test_a_definition_nobody_here_understands_stops_no_other(tmp_path: Path) -> None:
