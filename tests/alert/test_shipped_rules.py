@@ -112,7 +112,7 @@ CASES = [
     ("SlowResponses", "warning", 300, latency(6.5), latency(5.5)),
     ("HighMemoryUsage", "warning", 300, gauges(pitchey_memory_used_bytes=86, pitchey_memory_limit_bytes=100), gauges(pitchey_memory_used_bytes=85, pitchey_memory_limit_bytes=100)),
     ("LowCacheHitRate", "warning", 600, counters(pitchey_cache_hits_total=69, pitchey_cache_misses_total=31), counters(pitchey_cache_hits_total=70, pitchey_cache_misses_total=30)),
-    ("UnusualSeries", "warning", 300, unusual(0.99951), unusual(0.9995)),
+    ("UnusualSeries", "warning", 0, unusual(0.99991), unusual(0.9999)),
 ]  # fmt: skip
 
 
