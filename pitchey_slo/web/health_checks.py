@@ -22,6 +22,8 @@ from pitchey_slo.web.series import Series
 
 #: Seconds a caller waits for a look that has to be made; then it is told what is known.
 PATIENCE: Final = 2.0
+#: Seconds a server that has just begun is busy with itself.
+SETTLE: Final = 3.0
 #: Seconds until results are stored; later the store is in trouble, and they are dropped.
 STORE_SECONDS: Final = 30.0
 
@@ -55,6 +57,7 @@ class HealthChecks:
                 clock=self._house.clock,
                 facts=self.facts,
                 changed=self.file.changed,
+                settle=SETTLE,
             )
         return self._runner
 
@@ -93,7 +96,8 @@ def _workbench(status: StoreStatus, queue_limit: int, alerting: Alerting) -> Wor
     if alerting.running:
         rules = alerting.engine.status()
         recent = sorted(rules.lateness[-2_000:])
-        late = recent[min(len(recent) - 1, int(len(recent) * 0.99))] if recent else None
+        # of fewer than a hundred it would be the slowest one: that of the start
+        late = recent[int(len(recent) * 0.99)] if len(recent) >= 100 else None
         problems = tuple(f"{Path(file).name} is refused" for file in rules.problems)
         problems += (f"alerting cannot work: {rules.error}",) if rules.error else ()
     return Workbench(

@@ -133,9 +133,9 @@ async def run(
         )
         series.start(jobs)
         app.state.alerting.start(series.scan, info.url, series.down)
-        app.state.health.start()
         app.state.anomalies.start()
         await asyncio.to_thread(app.state.synthetic.start)
+        app.state.health.start()
         app.state.status.start()
         app.state.publisher.start()
         helpers += [make(app.state.alerting) for make in beside]

@@ -76,7 +76,8 @@ class Status:
 class Runner:
     """Looks from `location`. `sink` is handed results and their series, one call at a time, in a thread; `facts` tells
     of the workbench; `changed` gives another configuration once there is one. Nothing is looked at before `start` or
-    `refresh`."""
+    `refresh`; `settle`: seconds from `start` to the first look, while a process that has just begun is busy with itself
+    and would find everything slow."""
 
     def __init__(
         self,
@@ -87,10 +88,11 @@ class Runner:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         facts: Callable[[], Workbench] | None = None,
         changed: Callable[[], HealthConfig | None] = lambda: None,
+        settle: float = 0.0,
         seed: int | None = None,
     ) -> None:
         self._sink, self._clock, self._facts, self._changed = sink, clock, facts, changed
-        self._chance = random.Random(seed)
+        self._settle, self._chance = settle, random.Random(seed)
         self.location = location
         self._status: dict[str, Status] = {p.name: Status(p) for p in config.checks}
         self._running: dict[str, asyncio.Task[None]] = {}
@@ -146,6 +148,7 @@ class Runner:
             loop.close()
 
     async def _schedule(self) -> None:
+        await asyncio.sleep(self._settle)
         for planned in [status.planned for status in self._status.values()]:
             self._running[planned.name] = asyncio.create_task(self._keep(planned))
         self._running[""] = asyncio.create_task(self._follow())
