@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from pitchey_slo.alert.rules import Rule
-from pitchey_slo.analyse.backtest import Backtest, Firing, Provenance, RuleHistory, Tested, incidents_of, score
+from pitchey_slo.analyse.backtest import Backtest, Firing, Provenance, RuleHistory, incidents_of, score, tested
 from pitchey_slo.plots import backtest as plots
 from pitchey_slo.testing import NOON
 
@@ -18,7 +18,7 @@ def at(hours: float) -> object:
     return NOON + timedelta(hours=hours)
 
 
-def made(*spans: tuple[float, float | None], rules: int = 1) -> Tested:
+def made(*spans: tuple[float, float | None], rules: int = 1) -> tested.Tested:
     histories = []
     for i in range(rules):
         rule = Rule("alert", f"R{i}<b>", "x > 1")
@@ -31,7 +31,7 @@ def made(*spans: tuple[float, float | None], rules: int = 1) -> Tested:
                           {"id": "2", "title": "quiet", "started_at": at(20), "ended_at": at(21)}])  # fmt: skip
     together = score(histories, known, NOON, END)
     scores = tuple(score(h, known, NOON, END) for h in histories)
-    return Tested(Backtest(NOON, END, 15.0, tuple(histories), Provenance("")), known, scores, together)
+    return tested.Tested(Backtest(NOON, END, 15.0, tuple(histories), Provenance("")), known, scores, together)
 
 
 def test_true_and_false_firings_differ_in_colour_and_mark() -> None:
