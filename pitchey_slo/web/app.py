@@ -52,7 +52,8 @@ from pitchey_slo.web.synthetic_desk import Synthetic
 
 SECTIONS = (
     *(events, metrics, prometheus, remote_write, slos, corrections, decisions, whatif, dashboards, anomalies),
-    *(synthetic, overview, alert_page, runbooks, alerts, silences, alertmanager, watchdog, health, status, tokens, admin, docs),
+    *(synthetic, overview, alert_page, runbooks, alerts, silences, alertmanager, watchdog, health, status),
+    *(tokens, admin, docs),
 )
 
 
