@@ -56,19 +56,20 @@ class Shared:
             if len(alternatives) > 1:  # joined by the evaluator from several reads
                 continue
             wanted = together(needs[selector] for selector in fetch.selectors)
-            self._expect((tuple(alternatives[0]), wanted), Want(fetch.start_ms, fetch.end_ms))
+            self._expect((_telling(alternatives[0]), wanted), Want(fetch.start_ms, fetch.end_ms))
 
     def select(
         self, matchers: Sequence[Matcher], start_ms: int, end_ms: int, *, needs: Collection[str] | None = None
     ) -> SeriesBlock:
-        key = tuple(matchers), None if needs is None else frozenset(needs)
+        told = _telling(matchers)
+        key = told, None if needs is None else frozenset(needs)
         for want in self._wants.get(key, ()):
             if want.start <= start_ms and end_ms <= want.end:
                 with self._lock:  # the second one waits and finds it
                     if want.block is None:
-                        want.block = self._source.select(matchers, want.start, want.end, needs=needs)
+                        want.block = self._source.select(told, want.start, want.end, needs=needs)
                     return want.block
-        return self._source.select(matchers, start_ms, end_ms, needs=needs)
+        return self._source.select(told, start_ms, end_ms, needs=needs)
 
     def series(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> list[Labels]:
         return self._source.series(matchers, start_ms, end_ms)
@@ -82,3 +83,8 @@ class Shared:
             else:
                 apart.append(want)
         self._wants[key] = [*apart, new]
+
+
+def _telling(matchers: Sequence[Matcher]) -> tuple[Matcher, ...]:
+    """Without those that every series fulfils: a variable of which everything is chosen."""
+    return tuple(m for m in matchers if (m.op, m.value) != ("=~", ".*"))

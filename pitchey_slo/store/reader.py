@@ -66,6 +66,7 @@ class LakeReader:
         self._reached: dict[tuple[str, str], tuple[int, int]] = {}  # table, store -> version, commit it reaches
         self._files: dict[str, Files] = {}
         self._days: dict[str, tuple[int, dict[str, DayFiles]]] = {}  # table -> version, what its days hold
+        self._watermarks: dict[str, tuple[int, datetime | None]] = {}  # table -> version, time of its newest row
         self._asked = 0.0
         self.connection = in_memory(memory_limit=memory_limit, python_enable_replacements=False)
         self.connection.execute("SET TimeZone = 'UTC'")
@@ -159,12 +160,17 @@ class LakeReader:
         files = self._files.get(table)
         if files is None or not len(files.paths):
             return None
+        known = self._watermarks.get(table)
+        if known is not None and known[0] == files.version:
+            return known[1]
         newest = files.last.max().astype("datetime64[us]").item().replace(tzinfo=UTC)
         column = STORED[table].time
         found = self.query(f"SELECT max({column}) AS t FROM {self.source(table, newest - _STATISTICS_STEP, _END)}")
         # by way of an integer: as_py() of a time would import pandas, a second and more of every command
         value: int | None = found["t"].cast(pa.int64())[0].as_py()
-        return None if value is None else _EPOCH + timedelta(microseconds=value)
+        moment = None if value is None else _EPOCH + timedelta(microseconds=value)
+        self._watermarks[table] = (files.version, moment)
+        return moment
 
     def earliest(self, table: str) -> datetime | None:
         """Time of the oldest row, to the millisecond below; None when there is none. From statistics alone."""

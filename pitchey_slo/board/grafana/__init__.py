@@ -9,7 +9,8 @@ What Grafana shows may differ from the workbench in its steps (it chooses its ow
 put in by Grafana's own rules, which escape as ours do. Colours are Grafana's names; states keep their meaning.
 """
 
-from pitchey_slo.board.grafana.dashboard import dashboard, file_name, text, uid
+from pitchey_slo.board.grafana.dashboard import dashboard, file_name, text
 from pitchey_slo.board.grafana.provisioning import files
+from pitchey_slo.board.grafana.words import uid
 
 __all__ = ["dashboard", "file_name", "files", "text", "uid"]
