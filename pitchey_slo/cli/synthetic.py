@@ -43,7 +43,10 @@ def run(
     test: Annotated[
         list[str] | None, typer.Option("--test", help="Only this test; may be given several times.")
     ] = None,
-    base: Annotated[str | None, typer.Option(help="What {{ base }} means here; what the API says without it.")] = None,
+    base: Annotated[
+        str | None,
+        typer.Option(help="What {{ base }} means here; API_BASE_URL where that is set, else what the API says."),
+    ] = None,
     spool: Annotated[Path | None, typer.Option(help="Folder for what waits; PITCHEY_HOME/spool without it.")] = None,
     spool_limit: Annotated[int, typer.Option(help="MiB the spool may take; beyond it the oldest goes.", min=1)] = 32,
     home: Home = None,
@@ -115,6 +118,7 @@ def _agent(
             keep=settings.home / KEPT,
         )  # fmt: skip
 
+    base = base or (settings.api_base_url if "api_base_url" in settings.model_fields_set else None)
     folder = spool or settings.home / "spool" / location
     door = Api(api, _token(token_file), location)
     return Agent(location, door, Spool(folder, limit=limit * MiB), engine, read, base=base, only=only)

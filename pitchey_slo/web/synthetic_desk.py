@@ -26,7 +26,7 @@ from pitchey_slo.probe.synthetic.board import Board, Last, in_maintenance
 from pitchey_slo.probe.synthetic.definition import Definition
 from pitchey_slo.probe.synthetic.quorum import Judgement, Pair, Policy, Target
 from pitchey_slo.probe.synthetic.schedule import Scheduler
-from pitchey_slo.probe.synthetic.shelf import FOLDER, Shelf, Shelved, secrets_here
+from pitchey_slo.probe.synthetic.shelf import FOLDER, Shelf, Shelved, needs_base, secrets_here
 from pitchey_slo.store import Receipt, SampleReceipt, Store
 from pitchey_slo.web.house import House
 from pitchey_slo.web.maintenance import Windows
@@ -64,6 +64,8 @@ class Synthetic:
     def __init__(self, house: House) -> None:
         self.house = house
         self.location = house.settings.location
+        #: what `{{ base }}` means; None while nobody said it: tests that begin there are not run
+        self.base = house.settings.api_base_url if "api_base_url" in house.settings.model_fields_set else None
         self.policy = Policy(share=house.settings.quorum)
         self.board = Board(self.policy)
         self.windows = Windows(house)
@@ -104,8 +106,9 @@ class Synthetic:
             store = self.house.opened()
             rows = store.query("SELECT id, definition, added_by FROM synthetics WHERE removed_at IS NULL").to_pylist()
             tests, problems = self._shelf.current(rows)
+            problems = (*problems, *self._not_run(tests))
             for problem in set(problems) - set(self.known.problems):
-                log.error("%s", problem)
+                log.warning("%s", problem)
             base = self.house.settings.api_base_url
             self.known = Known(tests, {name: t.target(base) for name, t in tests.items()}, problems)
             self.board.keep(tests, self.house.clock() - FORGOTTEN)
@@ -170,6 +173,13 @@ class Synthetic:
     def of_location(self, location: str) -> dict[str, Shelved]:
         """The tests that run there."""
         return {name: t for name, t in self.known.tests.items() if t.definition.runs_at(location)}
+
+    def _not_run(self, tests: Mapping[str, Shelved]) -> list[str]:
+        """A test that begins nowhere would fail, and page, for nothing."""
+        waiting = [n for n, t in tests.items() if self.base is None and needs_base(t.definition)]
+        if not waiting:
+            return []
+        return [f"not run, since nobody said what {{{{ base }}}} means (API_BASE_URL): {', '.join(waiting)}"]
 
     async def run(self, name: str) -> list[Result]:
         """Run a test here and now. Raises NotFound, StoreUnavailable when nothing runs here (yet)."""
@@ -257,6 +267,8 @@ class Synthetic:
     def _plan(self) -> None:
         if self.scheduler is not None:
             here = self.of_location(self.location)
+            if self.base is None:
+                here = {name: t for name, t in here.items() if not needs_base(t.definition)}
             self.scheduler.use({name: t.definition.interval for name, t in here.items()})
 
     async def _run(self, name: str) -> Sequence[Result]:

@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 WINDOWS: Final = {"24h": timedelta(hours=24), "7d": timedelta(days=7), "30d": timedelta(days=30)}
 #: Seconds numbers are kept: at least, and as a multiple of what they cost.
-KEEP, TIMES = 15.0, 20.0
+KEEP, TIMES = 5.0, 20.0
 #: What is usual is of the last day without these newest minutes, which are what is compared with it.
 NEWEST: Final = timedelta(minutes=15)
 

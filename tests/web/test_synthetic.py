@@ -221,11 +221,10 @@ def test_a_location_that_is_cut_off_is_excluded_and_said(admin: httpx.Client, ag
     assert "left out: c (excluded)" in test["sentence"]
     places = {p["location"]: p for p in admin.get("/api/monitoring/synthetic").json()["locations"]}
     assert places["c"]["state"] == "excluded" and "2 of its 2 tests" in places["c"]["reason"]
-    up = until(lambda: promql(admin, 'pitchey_synthetic_up{test=~"q-.*"}'))
-    assert up == {"test=q-api": 1.0, "test=q-web": 1.0}
-    assert promql(admin, 'pitchey_synthetic_location_blind{location="c",reason="excluded"}') == {
-        "location=c,reason=excluded": 1.0
-    }
+    both_up = {"test=q-api": 1.0, "test=q-web": 1.0}
+    until(lambda: promql(admin, 'pitchey_synthetic_up{test=~"q-.*"}') == both_up)
+    blind = 'pitchey_synthetic_location_blind{location="c",reason="excluded"}'
+    until(lambda: promql(admin, blind) == {"location=c,reason=excluded": 1.0})
     counted = promql(admin, 'pitchey_synthetic_consecutive_failures{test="q-api"}')
     assert sorted(counted) == ["location=a,test=q-api", "location=b,test=q-api"]
 
@@ -290,3 +289,22 @@ def test_a_restart_forgets_no_failures(tmp_path: Path, platform: Target) -> None
         assert place["consecutive_failures"] == 3
         assert client.post("/api/monitoring/synthetic/t/run").status_code == 503  # nothing runs in this one
     assert len(stored(tmp_path / "home", "probes")) == 3
+
+
+def test_without_an_address_tests_that_begin_there_are_not_run_and_this_is_said(
+    tmp_path: Path, platform: Target
+) -> None:
+    files = tmp_path / "config" / "synthetics"
+    files.mkdir(parents=True)
+    (files / "a.yaml").write_text(definition("based", interval="5s"))
+    (files / "b.yaml").write_text(definition("whole", f"{platform.url}/whole", interval="5s"))
+    with (
+        running(tmp_path / "home", config=tmp_path / "config", location="here") as server,
+        server.client(server.token("admin")) as client,
+    ):
+        until(lambda: listed(client, "whole")["up"], 15)
+        assert listed(client, "based")["locations"] == []
+        [problem] = client.get("/api/monitoring/synthetic").json()["problems"]
+        assert problem.endswith(": based") and "API_BASE_URL" in problem
+        given = client.get("/api/monitoring/synthetic/tests", params={"location": "x"}).json()
+        assert given["base"] is None

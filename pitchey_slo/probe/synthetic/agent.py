@@ -24,6 +24,7 @@ from pitchey_slo.errors import PitcheyError, StoreUnavailable, Unauthorized
 from pitchey_slo.probe.result import Result
 from pitchey_slo.probe.synthetic.definition import Definition
 from pitchey_slo.probe.synthetic.schedule import AT_ONCE, Scheduler
+from pitchey_slo.probe.synthetic.shelf import needs_base
 from pitchey_slo.probe.synthetic.spool import Spool
 
 if TYPE_CHECKING:
@@ -137,6 +138,7 @@ class Agent:
         self._api, self._engine, self._read = api, run, read
         self._base, self._only = base, tuple(only)
         self._told_base: str | None = None
+        self._waiting: list[str] = []
         self._disk = asyncio.Lock()
 
     async def work(self, stop: asyncio.Event) -> None:
@@ -218,6 +220,12 @@ class Agent:
                 found[name] = self._read(text, f"{name}.yaml")
             except PitcheyError as error:  # written for a newer version, perhaps
                 log.error("the test %s is not run: %s", name, error.message)
+        waiting = [n for n, d in found.items() if needs_base(d)] if not (self._base or told.base) else []
+        for name in waiting:  # it would begin nowhere, fail, and page for nothing
+            del found[name]
+        if waiting and waiting != self._waiting:
+            log.warning("not run, since nobody said what {{ base }} means (API_BASE_URL): %s", ", ".join(waiting))
+        self._waiting = waiting
         self.tests, self._told_base = found, told.base
         self.scheduler.use({name: each.interval for name, each in found.items()})
 

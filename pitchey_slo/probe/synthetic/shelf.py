@@ -101,6 +101,11 @@ class Shelf:
             return before, error.message
 
 
+def needs_base(definition: Definition) -> bool:
+    """Whether a test begins at `{{ base }}`, which somebody has to say first."""
+    return "{{ base }}" in definition.text or "{{base}}" in definition.text
+
+
 def host_of(definition: Definition, base: str) -> str | None:
     """The host of a test's first address; None when it is only known at run time."""
     urls = [s.request.url for s in definition.steps] + [m.value or "" for m in definition.moves if m.do == "goto"]

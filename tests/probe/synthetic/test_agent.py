@@ -254,6 +254,14 @@ def test_a_thousand_checks_a_minute_start_in_time(platform: Target, tmp_path: Pa
 
 
 def test_a_definition_nobody_here_understands_stops_no_other(tmp_path: Path) -> None:
-    agent = agent_of("http://127.0.0.1:9", None, tmp_path)
+    agent = agent_of("http://127.0.0.1:9", None, tmp_path, base="http://127.0.0.1:9")
     agent._use(Told({"new": "name: new\nkind: quantum", "old": definition("old")}, None))
     assert set(agent.tests) == {"old"}
+
+
+def test_without_an_address_nothing_begins_there(tmp_path: Path) -> None:
+    agent = agent_of("http://127.0.0.1:9", None, tmp_path)
+    agent._use(Told({"based": definition("based"), "whole": definition("whole", "http://10.1.1.1/x")}, None))
+    assert set(agent.tests) == {"whole"}
+    agent._use(Told({"based": definition("based")}, "http://10.1.1.1"))
+    assert set(agent.tests) == {"based"}
