@@ -1,7 +1,7 @@
 """Definition and time -> data of every widget.
 
     Board.parts()    one piece of work for each widget that is due; whoever runs them may do others' work in between
-    Board.answer()   {"dashboard", "version", "range", "watermark", "newest", "annotations", "variables", "widgets"}
+    Board.answer()   dashboard, version, range, watermark, newest, annotations, variables, widgets
 
 A widget that fails says so in its own place and breaks nothing. What was made before and is still good is taken from
 `Kept`: a line over a month has a new point every three hours, so it is not drawn anew every five seconds.
@@ -110,13 +110,16 @@ class Board:
         return [lambda widget=widget: self._make(widget) for widget in due]  # type: ignore[misc]
 
     def answer(self) -> Data:
-        """Everything, once the parts are done."""
+        """Everything, once the parts are done; before that what is ready, with the others named in `pending`. An answer
+        that lacks something has an earlier watermark than the whole one, so that neither is taken for the other."""
         span, now_ms = self.view.span, self.view.now_ms
-        return {
+        ready = {w.id: data for w in self.definition.widgets() if (data := self._widgets.get(w.id)) is not None}
+        pending = [w.id for w in self.definition.widgets() if w.id not in ready]
+        told = {
             "dashboard": self.definition.name,
             "version": self.version,
             "range": {"start": span.start, "end": span.end, "step": span.step},
-            "watermark": now_ms,
+            "watermark": now_ms - len(pending),
             "newest": events.newest(self.source),
             "annotations": events.marks(self.source, span.start, max(span.end, now_ms)),
             "variables": [
@@ -124,8 +127,9 @@ class Board:
                  "chosen": list(self.view.chosen[v.name])}
                 for v in self.definition.variables
             ],
-            "widgets": {w.id: self._widgets[w.id] for w in self.definition.widgets() if w.id in self._widgets},
+            "widgets": ready,
         }  # fmt: skip
+        return told | ({"pending": pending} if pending else {})
 
     def _make(self, widget: Widget) -> None:
         try:

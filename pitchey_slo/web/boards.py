@@ -51,6 +51,7 @@ class Asked:
     """One question: the evaluation that runs or was the last, and what the answers of the last ticks were."""
 
     task: asyncio.Task[dict[str, Any]] | None = None
+    made: board.Board | None = None
     until: float = 0.0
     ticks: OrderedDict[int, news.Tick] = field(default_factory=OrderedDict)
 
@@ -68,20 +69,27 @@ class Boards:
         self._reports: tuple[float, Sequence[Mapping[str, Any]]] = (0.0, ())
         self.shelf = Shelf(folder_of(house.settings), lambda sql, params: house.opened().query(sql, params))
 
-    async def answer(self, shown: Shown, view: board.View, since: int | None = None) -> dict[str, Any]:
-        """The dashboard with data; with `since` what is new after the answer with that watermark. Raises StoreBusy when
-        too many run, StoreUnavailable when it takes too long."""
+    async def answer(
+        self, shown: Shown, view: board.View, since: int | None = None, wait: float = WAIT_SECONDS
+    ) -> dict[str, Any]:
+        """The dashboard with data; with `since` what is new after the answer with that watermark. After `wait` seconds
+        what is ready comes, and `pending` names the rest. Raises StoreBusy when too many run, StoreUnavailable when it
+        takes too long."""
         asked = self._question(shown, view)
         if not asked.fresh():
             if sum(each.task is not None and not each.task.done() for each in self._asked.values()) >= MOST_RUNNING:
                 raise StoreBusy(f"{MOST_RUNNING} dashboards are being evaluated; try again in a moment")
-            asked.task = asyncio.create_task(self._evaluate(shown, view))
+            asked.made = None
+            asked.task = asyncio.create_task(self._evaluate(shown, view, asked=asked))
             asked.until = time.monotonic() + TICK
         assert asked.task is not None
         try:
-            full = await asyncio.wait_for(asyncio.shield(asked.task), WAIT_SECONDS)
+            full = await asyncio.wait_for(asyncio.shield(asked.task), min(wait, WAIT_SECONDS))
         except TimeoutError:
-            raise StoreUnavailable(f"the dashboard takes more than {WAIT_SECONDS:.0f} s; ask again for it") from None
+            if asked.made is None:
+                late = "the dashboard is being evaluated, others before it; ask again for it"
+                raise StoreUnavailable(late) from None
+            full = await asyncio.to_thread(asked.made.answer)
         except Exception:
             asked.until = 0.0  # errors are not kept: the next one who asks may be luckier
             raise
@@ -92,7 +100,7 @@ class Boards:
 
     async def once(self, definition: board.Definition, view: board.View) -> dict[str, Any]:
         """A definition that nobody saved, evaluated for one who edits it."""
-        return await self._evaluate(Shown(definition, "", -1), view, kept=board.Kept(most=50))
+        return await self._evaluate(Shown(definition, "", -1), view, board.Kept(most=50))
 
     def _question(self, shown: Shown, view: board.View) -> Asked:
         when: Hashable = (view.span.start, view.span.end) if view.absolute else view.span.length
@@ -103,11 +111,16 @@ class Boards:
             self._asked.popitem(last=False)
         return asked
 
-    async def _evaluate(self, shown: Shown, view: board.View, kept: board.Kept | None = None) -> dict[str, Any]:
+    async def _evaluate(
+        self, shown: Shown, view: board.View, kept: board.Kept | None = None, asked: Asked | None = None
+    ) -> dict[str, Any]:
         self._house.opened()
         source = await self._source(shown.definition)
         made = await self._run(lambda: board.Board(shown.definition, source, view, kept or self._kept, shown.version))
-        for part in await self._run(made.parts):
+        parts = await self._run(made.parts)
+        if asked is not None:
+            asked.made = made
+        for part in parts:
             await self._run(part)
         return await self._run(made.answer)
 

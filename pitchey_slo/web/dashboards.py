@@ -9,6 +9,7 @@ and nobody can save what they may not look at.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
@@ -29,7 +30,7 @@ from pitchey_slo.board.variables import checked
 from pitchey_slo.errors import BoardError, ConfigError, Forbidden, RequestError, Unauthorized, did_you_mean
 from pitchey_slo.store import Token
 from pitchey_slo.web.auth import bearer, needs
-from pitchey_slo.web.boards import boards_of
+from pitchey_slo.web.boards import WAIT_SECONDS, boards_of
 from pitchey_slo.web.bodies import Form, described, read_form
 from pitchey_slo.web.corrections import to_lake
 from pitchey_slo.web.errors import answer
@@ -39,7 +40,7 @@ from pitchey_slo.workbench import milliseconds, parse_time
 router = APIRouter(tags=["dashboards"])
 
 _ORDER: Final = {role: place for place, role in enumerate(ROLES)}
-_KNOWN: Final = ("range", "start", "end", "compare", "since")
+_KNOWN: Final = ("range", "start", "end", "compare", "since", "wait")
 
 
 def _query(name: str, description: str) -> dict[str, Any]:
@@ -53,6 +54,7 @@ _ASKED: Final = [
     _query("var-NAME", "choice of the variable NAME, may be given several times; $all is everything"),
     _query("compare", "how far back lines and numbers are compared with, such as 1d or 1w"),
     _query("since", "watermark of the answer you have: only what is new comes"),
+    _query("wait", "after so many seconds what is ready comes, and `pending` names the rest; 30 without it"),
 ]
 
 
@@ -148,8 +150,8 @@ async def dashboard(request: Request) -> Response:
     shown = await looked_at(request, role_of(token))
     given, choices = parameters(request)
     view = view_of(request, shown.definition, given, choices)
-    told = await boards_of(request).answer(shown, view, since_of(given.get("since")))
-    return answer(told)
+    since, wait = since_of(given.get("since")), wait_of(given.get("wait"))
+    return answer(await boards_of(request).answer(shown, view, since, wait))
 
 
 @router.get("/api/monitoring/dashboards/{id}/definition", **needs(None))
@@ -334,6 +336,15 @@ def since_of(text: str | None) -> int | None:
     if not (text.isascii() and text.isdigit() and len(text) < 16):
         raise RequestError(f"since: {text[:40]!r}; the watermark of an answer, milliseconds since 1970")
     return int(text)
+
+
+def wait_of(text: str | None) -> float:
+    """Seconds."""
+    if text is None:
+        return WAIT_SECONDS
+    if not re.fullmatch(r"[0-9]{1,2}(\.[0-9]{1,3})?", text):
+        raise RequestError(f"wait: {text[:40]!r}; a number of seconds, such as 1")
+    return float(text)
 
 
 def read_definition(given: str | dict[str, Any]) -> board.Definition:

@@ -135,6 +135,20 @@ def test_who_has_an_answer_gets_what_is_new(clients: dict[str, httpx.Client]) ->
     assert "same" not in read(clients["viewer"], range="15m", since=1)
 
 
+def test_what_is_ready_comes_after_the_wait_and_the_rest_later(clients: dict[str, httpx.Client]) -> None:
+    deadline, whole, since = time.monotonic() + 20, dict[str, Any](), dict[str, int]()
+    while len(whole) < 5 and time.monotonic() < deadline:
+        answer = clients["viewer"].get(f"{BOARDS}/viewer", params={"range": "3h", "wait": "0.01"} | since)
+        if answer.status_code == 503:
+            refused(answer, 503, "store_unavailable")  # not even begun
+            continue
+        got = answer.json()
+        assert not set(got.get("pending", ())) & {*got["widgets"], *got.get("same", ())}
+        whole |= got["widgets"]
+        since = {"since": got["watermark"]}
+    assert set(whole) == {"count", "line", "broken", "health", "slos"}
+
+
 def test_a_time_of_the_past_and_a_comparison(clients: dict[str, httpx.Client]) -> None:
     told = read(clients["viewer"], start="2026-01-01T00:00:00Z", end="2026-01-02T00:00:00Z", compare="1d")
     assert told["range"]["step"] == 300_000 and told["widgets"]["count"]["value"] is None
@@ -151,6 +165,7 @@ def test_a_time_of_the_past_and_a_comparison(clients: dict[str, httpx.Client]) -
         ({"start": "yesterday", "end": "today"}, "is no time"),
         ({"var-rout": "x"}, 'did you mean "route"'),
         ({"since": "-1"}, "watermark"),
+        ({"wait": "long"}, "number of seconds"),
         ({"compare": "x"}, "compare"),
         ({"var-route": "x" * 400}, "characters"),
     ],

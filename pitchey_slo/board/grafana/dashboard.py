@@ -70,15 +70,17 @@ def _panels(definition: Definition) -> list[dict[str, Any]]:
     return made
 
 
-def _placed(row: Row, y: int) -> Iterator[tuple[Widget, dict[str, int]]]:
-    """Widgets from left to right; one that does not fit begins the next line, below the highest of the last one."""
-    x = tallest = 0
+def _placed(row: Row, top: int) -> Iterator[tuple[Widget, dict[str, int]]]:
+    """Each widget at the first free place at or after the last one's, as a browser's grid places what follows: line by
+    line, from the left."""
+    taken: set[tuple[int, int]] = set()
+    x, y = 0, top
     for widget in row.widgets:
-        width = widget.width * _WIDER
-        if x + width > COLUMNS:
-            x, y, tallest = 0, y + tallest, 0
-        yield widget, {"x": x, "y": y, "w": width, "h": widget.height}
-        x, tallest = x + width, max(tallest, widget.height)
+        width, height = widget.width * _WIDER, widget.height
+        while x + width > COLUMNS or any((x + i, y + j) in taken for i in range(width) for j in range(height)):
+            x, y = (x + 1, y) if x + width < COLUMNS else (0, y + 1)
+        taken |= {(x + i, y + j) for i in range(width) for j in range(height)}
+        yield widget, {"x": x, "y": y, "w": width, "h": height}
 
 
 def _variable(variable: Variable) -> dict[str, Any]:
