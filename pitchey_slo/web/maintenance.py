@@ -8,7 +8,7 @@ them, since tests have no SLOs of their own.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -68,7 +68,7 @@ class Windows:
         instant = timedelta(microseconds=1)
         for window in self._windows:
             if test in window.tests:
-                found = next(iter(_times(window.correction, at, at + instant)), None)
+                found = next(_times(window.correction, at, at + instant), None)
                 if found is not None:
                     return found
         return None
@@ -81,12 +81,11 @@ class Windows:
         return frozenset(name for name, d in tests.items() if d.component in services)
 
 
-def _times(correction: Correction, start: datetime, end: datetime) -> list[Occurrence]:
+def _times(correction: Correction, start: datetime, end: datetime) -> Iterator[Occurrence]:
     try:
-        return list(occurrences(correction, start, end))[:1_000]
+        yield from occurrences(correction, start, end)
     except SloError as error:
         log.warning("%s", error.message)
-        return []
 
 
 def _readable(definition: Definition) -> list[Correction]:

@@ -54,7 +54,7 @@ async def tests(request: Request) -> Response:
     parameters(request, ())
     desk = synthetic_of(request)
     numbers = await desk.numbers.current()
-    return answer(told_tests(desk, numbers))
+    return answer(await asyncio.to_thread(told_tests, desk, numbers))
 
 
 @router.post("/api/monitoring/synthetic", **needs("admin", **described(NewTest)))

@@ -30,7 +30,7 @@ def told_tests(desk: Synthetic, numbers: Numbers | None, *, only: str | None = N
         for name, test in sorted(desk.known.tests.items())
         if only in (None, name)
     ]
-    tests.sort(key=lambda t: (_WORST.index(t["state"]), t["name"]))
+    tests.sort(key=lambda t: (not t["enabled"], _WORST.index(t["state"]), t["name"]))
     places = sorted({where for _, where in lasts})
     return {
         "at": iso(now),
@@ -78,9 +78,10 @@ def _test(
         "source": test.source,
         "place": test.place,
         "runs_at": list(d.locations) or "everywhere",
+        "enabled": d.enabled,
         "state": state_of(verdict, lasts),
         "up": None if verdict.down is None else not verdict.down,
-        "sentence": verdict.sentence(),
+        "sentence": verdict.sentence() if d.enabled else "switched off: enabled is false",
         "quorum": {place: list(getattr(verdict, place)) for place in PLACES},
         "maintenance": {
             "now": _window(window) if window else None,
