@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import datetime as dt
-import io
+import json
 import random
 from pathlib import Path
 from typing import Any
@@ -242,18 +242,17 @@ def mutated(value: Any, chance: random.Random) -> Any:
 
 
 def test_the_reader_takes_nothing_that_the_schema_refuses_and_refuses_little_besides() -> None:
-    """Thousands of broken files: what the reader takes, the schema takes. What only the reader refuses is what a
-    schema cannot say: ranges of lengths, names that stand for nothing, expressions that are none."""
+    """Hundreds of broken files: what the reader takes, the schema takes. What only the reader refuses is what a
+    schema cannot say: ranges of lengths, names that stand for nothing, expressions that are none. They are written as
+    JSON, which is YAML too."""
     chance, validator = random.Random(9), jsonschema.Draft202012Validator(form.schema())
-    yaml, taken, only_reader = YAML(typ="safe", pure=True), 0, []
-    documents = [yaml.load(text) for text in (FULL, BROWSER, MINIMAL)]
-    for _ in range(1_500):
+    taken, only_reader = 0, list[str]()
+    documents = [YAML(typ="safe").load(text) for text in (FULL, BROWSER, MINIMAL)]
+    for _ in range(400):
         broken = mutated(chance.choice(documents), chance)
-        out = io.StringIO()
-        yaml.dump(broken, out)
-        valid = validator.is_valid(YAML(typ="safe", pure=True).load(out.getvalue()))
+        valid = validator.is_valid(broken)
         try:
-            read(out.getvalue(), "t.yaml")
+            read(json.dumps(broken), "t.yaml")
         except ConfigError as error:
             if valid:
                 only_reader.append(str(error))
@@ -265,7 +264,7 @@ def test_the_reader_takes_nothing_that_the_schema_refuses_and_refuses_little_bes
         "no network", "no host", "PEM", "length of time", "no template", "has a meaning", "address", "part of a rule",
     )  # fmt: skip
     assert [each for each in only_reader if not any(word in each for word in beyond)] == []
-    assert taken > 50 and len(only_reader) < 300
+    assert taken > 15 and len(only_reader) < 80
 
 
 def test_maintenance_is_on_the_clock_of_its_zone() -> None:
