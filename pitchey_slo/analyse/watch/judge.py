@@ -10,7 +10,7 @@ It is chosen on the same history it is judged on: with few incidents it flatters
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -19,7 +19,7 @@ import numpy as np
 
 from pitchey_slo.alert.rules import Rule, parse_rules
 from pitchey_slo.analyse.anomaly import DETECTORS
-from pitchey_slo.analyse.backtest.score import Score
+from pitchey_slo.analyse.backtest.score import GRACE, Score
 from pitchey_slo.analyse.tune.model import Point, Tuning
 from pitchey_slo.analyse.tune.tuning import tune
 from pitchey_slo.analyse.watch.config import Watched
@@ -31,6 +31,8 @@ from pitchey_slo.promql.scan import MemoryScan
 #: Thresholds tried: rarities from one in a hundred to one in a million samples.
 THRESHOLDS: Final = tuple(1 - 10 ** -(exponent / 8) for exponent in range(16, 49))
 FORS: Final = (0.0, 60.0, 120.0, 180.0, 300.0, 600.0)
+#: Share of the time that a quiet rule may fire for nothing.
+IDLE: Final = 0.05
 #: History is scored in slices of so long.
 _SLICE: Final = timedelta(days=1)
 
@@ -40,7 +42,8 @@ class Judged:
     """One detector (or one rule) at its best point within the rate of false alerts.
 
     threshold, for_seconds   of `pitchey_anomaly_score > threshold`; NaN for a rule that is judged as it is
-    caught                   of `incidents`; `detect_seconds` is the median age of those when it first fired
+    caught                   of `incidents`: an alert began with them. One that fired already told nobody of anything.
+    detect_seconds           median age of those when it did
     caught_ids               which
     """
 
@@ -116,19 +119,44 @@ def judge(
             query_offset=0.0,
         )  # fmt: skip
         every = list(tuning.points())
-        quiet = [p for p in every if p.false_per_week <= false_per_week]
-        best = min(quiet, key=_wish) if quiet else min(every, key=lambda p: (p.false_per_week, -p.caught))
-        found.append(_judged(name, best, _caught(tuning, best), within=bool(quiet)))
+        quiet = quiet_ones(every, false_per_week)
+        found.append(best_of(tuning, quiet or every, name, within=bool(quiet)))
     return tuple(found)
+
+
+def quiet_ones(points: Sequence[Point], false_per_week: float) -> list[Point]:
+    """Points that fire so seldom, and so briefly, without an incident: one that always fires fires once."""
+    most = IDLE * 7 * 86_400
+    return [p for p in points if p.false_per_week <= false_per_week and p.idle_seconds <= most * p.weeks]
+
+
+def best_of(tuning: Tuning, points: Sequence[Point], name: str, *, within: bool = True) -> Judged:
+    """The point that tells of most incidents, of those the soonest; without `within` the quietest."""
+    told = {point.place: _told(tuning, point) for point in points}
+    best = min(
+        points,
+        key=lambda p: (0.0 if within else p.false_per_week, -len(told[p.place]), _median(told[p.place].values()),
+                       p.false, -(p.threshold or 0.0)),
+    )  # fmt: skip
+    return Judged(
+        name, math.nan if best.threshold is None else best.threshold, best.for_seconds, best.incidents,
+        len(told[best.place]), best.false_per_week, best.precision, _median(told[best.place].values(), math.nan),
+        tuple(told[best.place]), within,
+    )  # fmt: skip
 
 
 def as_judged(score: Score) -> Judged:
     """A backtested rule as it stands, in the same words: the threshold that people wrote."""
+    began = [
+        catch
+        for catch in score.caught
+        if catch.firing.fired_at is not None and catch.firing.fired_at >= catch.incident.started_at - GRACE
+    ]
     return Judged(
-        score.name, math.nan, math.nan, score.incidents, len(score.caught), len(score.false_firings) / score.weeks,
+        score.name, math.nan, math.nan, score.incidents, len(began), len(score.false_firings) / score.weeks,
         math.nan if score.precision is None else score.precision,
-        math.nan if score.detect_seconds is None else score.detect_seconds,
-        tuple(each.incident.id for each in score.caught),
+        _median([catch.detect_seconds for catch in began], math.nan),
+        tuple(catch.incident.id for catch in began),
     )  # fmt: skip
 
 
@@ -142,22 +170,17 @@ def score_rule(detector: str, series: str | None, threshold: float) -> Rule:
     return parse_rules(text, file="anomaly.yml")[0].rules[0]
 
 
-def _wish(point: Point) -> tuple[float, ...]:
-    late = point.detect_seconds if math.isfinite(point.detect_seconds) else math.inf
-    return (-point.caught, late, point.false, -(point.threshold or 0.0))
-
-
-def _caught(tuning: Tuning, point: Point) -> tuple[str, ...]:
+def _told(tuning: Tuning, point: Point) -> dict[str, float]:
+    """Incidents with which an alert began, and their age in seconds when it did."""
     window, threshold, hold = point.place
-    late = tuning.turns[window].swept.late[threshold, hold]
-    return tuple(each.id for each, seconds in zip(tuning.incidents, late, strict=True) if not math.isnan(seconds))
+    told = tuning.turns[window].swept.told[threshold, hold]
+    pairs = zip(tuning.incidents, told.tolist(), strict=True)
+    return {each.id: seconds for each, seconds in pairs if not math.isnan(seconds)}
 
 
-def _judged(name: str, point: Point, ids: tuple[str, ...], *, within: bool) -> Judged:
-    return Judged(
-        name, point.threshold or math.nan, point.for_seconds, point.incidents, point.caught, point.false_per_week,
-        point.precision, point.detect_seconds, ids, within,
-    )  # fmt: skip
+def _median(values: Iterable[float], otherwise: float = math.inf) -> float:
+    listed = list(values)
+    return float(np.median(listed)) if listed else otherwise
 
 
 def _step(at: datetime, every: int) -> int:
