@@ -52,7 +52,7 @@ class Url:
 def parse(text: str) -> Url:
     """Raises BadUrl.
 
-    >>> str(parse("HTTP://Shop.example:80/a b?q=ü")) if False else str(parse("HTTP://Shop.example:80/a?q=ü#top"))
+    >>> str(parse("HTTP://Shop.example:80/a?q=ü#top"))
     'http://shop.example/a?q=%C3%BC'
     """
     if len(text) > LONGEST:
