@@ -84,8 +84,11 @@ class Synthetic:
 
     def start(self) -> None:
         """Begin to run tests and to write series, once the store is open."""
-        self.look()
-        self._restore(self.house.opened())
+        try:
+            self.look()
+            self._restore(self.house.opened())
+        except Exception:  # whatever it is: ingest and alerts do not wait for it, and the next look tries again
+            log.exception("synthetic tests could not be read")
         ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._work(ready)), name="synthetic", daemon=True)
         self._thread.start()
@@ -142,10 +145,12 @@ class Synthetic:
         store = self.house.opened()
         marked = self.marked(results)
         waiting = store.submit("probes", rows_of(marked))
+        now = self.house.clock()
         with self._lock:
-            self.board.take(marked, self.known.intervals)
+            # a sender's clock may be ahead: what it says is of now at the latest
+            self.board.take([replace(r, at=min(r.at, now)) for r in marked], self.known.intervals)
             self._news = True
-        late = [r for r in marked if r.scope == "verdict" and r.at < self.house.clock() - LATE]
+        late = [r for r in marked if r.scope == "verdict" and r.at < now - LATE]
         if late:
             self._write(store.samples(series.of_then(late), backfill=True))
         return waiting

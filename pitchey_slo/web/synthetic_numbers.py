@@ -9,10 +9,10 @@ import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from pitchey_slo.analyse.synthetic import history
+from pitchey_slo.analyse.synthetic import History, history
 from pitchey_slo.names import PHASES
 from pitchey_slo.probe.synthetic.attribution import Usual
 from pitchey_slo.probe.synthetic.uptime import ALL, Uptime
@@ -77,15 +77,18 @@ class Reading:
         settings, now = desk.house.settings, desk.house.clock()
         if self._reader is None:
             self._reader = LakeReader(settings.lake_uri, settings.storage_options, settings.memory_limit)
-        found = history(self._reader, now - max(WINDOWS.values()), now, targets=desk.known.targets, policy=desk.policy)
         uptimes = {
             (window, u.test, u.location): u
             for window, length in WINDOWS.items()
-            for u in found.uptimes(now - length, now)
+            for u in self._history(now - length, now).uptimes()
         }
         self._kept = Numbers(uptimes, _usuals(self._reader, now))
         self._until = time.monotonic() + max(KEEP, TIMES * (time.monotonic() - begun))
         return self._kept
+
+    def _history(self, start: datetime, end: datetime) -> History:
+        assert self._reader is not None
+        return history(self._reader, start, end, targets=self._desk.known.targets, policy=self._desk.policy)
 
 
 def _usuals(reader: LakeReader, now: Any) -> dict[str, dict[str, Usual]]:

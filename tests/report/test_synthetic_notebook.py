@@ -56,6 +56,17 @@ def test_the_words_come_from_the_numbers(sheet: Sheet) -> None:
     assert HOSTILE not in str(sheet.outages()) + str(sheet.failures())
 
 
+def test_the_same_numbers_as_a_frame(settings: Settings, sheet: Sheet) -> None:
+    frame = Workbench(settings).uptime(sheet.found.start, sheet.found.end)
+    together = frame[frame["location"] == "quorum"].set_index("test")
+    assert {u.test: u.uptime for u in sheet.found.tests} == together["uptime"].to_dict()
+    assert len(frame) == 4 * (1 + 3)
+    singapore = frame[frame["location"] == "singapore"]
+    assert (singapore["outages"] >= 2).all() and (together["outages"] == 1).all()  # cut off, and nobody's outage
+    alone = Workbench(settings).uptime(sheet.found.start, sheet.found.end, test="front")
+    assert set(alone["test"]) == {"front"}
+
+
 def test_what_to_change_is_what_was_wrong(sheet: Sheet) -> None:
     advice = {(a.subject, a.what): a.why for a in sheet.found.advice()}
     assert ("login", "mend the test itself") in advice

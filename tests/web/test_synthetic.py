@@ -308,3 +308,11 @@ def test_without_an_address_tests_that_begin_there_are_not_run_and_this_is_said(
         assert problem.endswith(": based") and "API_BASE_URL" in problem
         given = client.get("/api/monitoring/synthetic/tests", params={"location": "x"}).json()
         assert given["base"] is None
+
+
+def test_a_sender_whose_clock_is_ahead_counts_from_now(admin: httpx.Client, agent: httpx.Client) -> None:
+    add(admin, definition("ahead", interval="1m", more="locations: [x]"))
+    for minutes, state in ((4, "unhealthy"), (5, "healthy")):
+        send(agent, [row("ahead", "x", state, datetime.now(UTC) + minutes * MINUTE)])
+        test = until(lambda: t if (t := listed(admin, "ahead"))["up"] is (state == "healthy") else None)  # noqa: B023
+        assert test["quorum"]["counting"] == ["x"]

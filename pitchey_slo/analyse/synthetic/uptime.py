@@ -1,4 +1,4 @@
-"""Uptime from the lake: stretches of equal verdicts, read once, laid over each other for any part of that time."""
+"""Uptime from the lake: stretches of equal verdicts, laid over each other."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class History:
     #: tests whose history only has changes: nobody knows how often it was looked, so they have no looks here
     changes_only: frozenset[str] = frozenset()
 
-    def uptimes(self, start: datetime | None = None, end: datetime | None = None) -> tuple[Uptime, ...]:
-        """Over all of it, or a part. The looks of a stretch that begins before `start` are counted whole."""
-        return uptimes(self.stretches, start or self.start, end or self.end, targets=self.targets, policy=self.policy)
+    def uptimes(self) -> tuple[Uptime, ...]:
+        """Over all of it. For a part of the time ask for a history of that part: only the store can count its looks."""
+        return uptimes(self.stretches, self.start, self.end, targets=self.targets, policy=self.policy)
 
 
 def history(

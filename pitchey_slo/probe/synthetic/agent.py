@@ -239,7 +239,9 @@ class Agent:
             log.warning("%s: definitions are not kept for a restart: %s", path, error)
 
     async def _run(self, name: str) -> Sequence[Result]:
-        definition = self.tests[name]
+        definition = self.tests.get(name)
+        if definition is None:  # taken away meanwhile
+            return []
         async with asyncio.timeout(definition.longest + 30.0):
             found = await self._engine(definition, self._base or self._told_base)
         return [replace(r, location=self.location, source=f"agent:{self.location}") for r in found]

@@ -13,6 +13,8 @@ from datetime import datetime, timedelta
 from pitchey_slo.probe.result import Result
 from pitchey_slo.probe.synthetic.quorum import Judgement, Pair, Policy, Seen, Target, Word, judge
 
+#: Locations that one test may have; more is somebody's mistake, and would cost series for ever.
+MOST_LOCATIONS = 200
 #: The mark in the details of a result that does not count, with its reason.
 MAINTENANCE = "maintenance"
 
@@ -58,17 +60,23 @@ class Board:
         return self._last.get((test, location))
 
     def take(self, results: Iterable[Result], intervals: Mapping[str, float]) -> list[Result]:
-        """Learn of these; answers the verdicts that were news. `intervals`: seconds, by test."""
+        """Learn of these; answers the verdicts that were news. `intervals`: seconds, by test; of a test that is not
+        among them nothing is learned, nor of a location too many."""
         news = []
         for result in sorted(results, key=lambda r: r.at):
             pair = (result.test, result.location)
             before = self._last.get(pair)
             if result.scope != "verdict" or (before is not None and result.at <= before.result.at):
                 continue
+            if before is None and not self._room(result.test, intervals):
+                continue
             silent = timedelta(seconds=self.policy.stale_intervals * intervals.get(result.test, 300.0))
             self._last[pair] = _next(before, result, silent)
             news.append(result)
         return news
+
+    def _room(self, test: str, intervals: Mapping[str, float]) -> bool:
+        return test in intervals and sum(name == test for name, _ in self._last) < MOST_LOCATIONS
 
     def keep(self, tests: Iterable[str], since: datetime) -> list[Pair]:
         """Forget all other tests, and pairs that were silent since then; answers what was forgotten."""

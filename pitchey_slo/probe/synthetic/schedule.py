@@ -32,6 +32,8 @@ JITTER: Final = 0.1
 AT_ONCE: Final = 64
 #: Seconds the loop sleeps at most: a clock that was set is noticed by then.
 LONGEST_SLEEP: Final = 1.0
+#: Seconds that runs have to end, and to clean up, when they are told to stop.
+GRACE: Final = 10.0
 #: Starts that the lateness is told of.
 REMEMBERED: Final = 2_000
 
@@ -139,6 +141,7 @@ class Scheduler:
     run     makes one run of the named test; an exception of it is logged and is not a result
     sink    takes what a run found
     clock, sleep   time; a test may turn its own
+    grace   seconds that runs have to end when it is told to stop
     """
 
     def __init__(
@@ -150,7 +153,9 @@ class Scheduler:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         at_once: int = AT_ONCE,
+        grace: float = GRACE,
     ) -> None:
+        self._grace = grace
         self.plan = Plan(location)
         self.lateness = Lateness()
         self._run, self._sink = run, sink
@@ -170,7 +175,7 @@ class Scheduler:
         return await asyncio.shield(self._begin(name, self._now()))
 
     async def work(self, stop: asyncio.Event) -> None:
-        """Run what is due until `stop`; what is going then is given up."""
+        """Run what is due until `stop`; what is going then may end (a journey cleans up what it made), for so long."""
         stopping = asyncio.create_task(stop.wait())
         try:
             while not stop.is_set():
@@ -185,9 +190,12 @@ class Scheduler:
                 await self._pause(self.plan.next_at(), stopping)
         finally:
             stopping.cancel()
-            for task in self._going.values():
+            going = list(self._going.values())
+            if going and self._grace > 0:
+                await asyncio.wait(going, timeout=self._grace)
+            for task in going:
                 task.cancel()
-            await asyncio.gather(*self._going.values(), return_exceptions=True)
+            await asyncio.gather(*going, return_exceptions=True)
 
     def _now(self) -> float:
         return self._clock().timestamp()

@@ -158,6 +158,14 @@ def test_old_news_and_attempts_change_nothing() -> None:
     assert board.last("api", "eu").word == "up"  # type: ignore[union-attr]
 
 
+def test_what_nobody_knows_and_locations_without_number_are_not_learned() -> None:
+    board = Board()
+    board.take([result("made-up", "eu", "healthy", NOW)], INTERVALS)
+    board.take([result("api", f"place {i}", "healthy", NOW) for i in range(1_000)], INTERVALS)
+    assert len(list(board)) == 200
+    assert board.keep(TARGETS, NOW + MINUTE) and not list(board)
+
+
 def test_a_row_of_failures_is_broken_by_silence() -> None:
     board = Board()
     board.take([result("api", "eu", "unhealthy", NOW), result("api", "eu", "unhealthy", NOW + MINUTE)], INTERVALS)

@@ -139,7 +139,7 @@ class Runs:
 
 
 async def live(runs: Runs, intervals: dict[str, float], seconds: float, at_once: int = 64) -> Scheduler:
-    scheduler = Scheduler("eu", runs.run, runs.keep, clock=runs.time, sleep=runs.time.sleep, at_once=at_once)
+    scheduler = Scheduler("eu", runs.run, runs.keep, clock=runs.time, sleep=runs.time.sleep, at_once=at_once, grace=0)
     scheduler.use(intervals)
     stop = asyncio.Event()
     work = asyncio.create_task(scheduler.work(stop))
@@ -207,7 +207,7 @@ def test_what_was_found_is_kept_when_it_is_told_to_stop() -> None:
             await asyncio.sleep(0.05)
             kept.extend(results)
 
-        scheduler = Scheduler("eu", run, slow_disk, clock=time, sleep=time.sleep)
+        scheduler = Scheduler("eu", run, slow_disk, clock=time, sleep=time.sleep, grace=0)
         stop = asyncio.Event()
         work = asyncio.create_task(scheduler.work(stop))
         asking = asyncio.create_task(scheduler.now("a"))
@@ -220,3 +220,28 @@ def test_what_was_found_is_kept_when_it_is_told_to_stop() -> None:
         return kept
 
     assert len(asyncio.run(stopped())) == 1
+
+
+def test_a_run_that_goes_on_may_end_and_clean_up() -> None:
+    async def stopped(grace: float) -> list[str]:
+        time, done = Turned(), list[str]()
+
+        async def run(name: str) -> Sequence[Result]:
+            await asyncio.sleep(0.1)
+            done.append("cleaned up")
+            return []
+
+        async def keep(results: Sequence[Result]) -> None: ...
+
+        scheduler = Scheduler("eu", run, keep, clock=time, sleep=time.sleep, grace=grace)
+        stop = asyncio.Event()
+        work = asyncio.create_task(scheduler.work(stop))
+        asking = asyncio.create_task(scheduler.now("a"))
+        await asyncio.sleep(0.02)
+        stop.set()
+        await work
+        await asyncio.gather(asking, return_exceptions=True)
+        return done
+
+    assert asyncio.run(stopped(5.0)) == ["cleaned up"]
+    assert asyncio.run(stopped(0.0)) == []
