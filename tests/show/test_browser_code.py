@@ -29,7 +29,7 @@ def test_no_markup_from_data_and_nothing_from_elsewhere(path: Path) -> None:
 
 def test_every_type_of_widget_has_its_file() -> None:
     drawn = {p.stem for p in (HERE / "widgets").glob("*.js") if f'register("{p.stem}"' in p.read_text(encoding="utf-8")}
-    assert set(KINDS) - drawn <= {"review"}, "review.js comes with the threshold review"
+    assert set(KINDS) == drawn
 
 
 def test_acts_that_scripts_ask_for_are_there_and_each_names_a_role() -> None:

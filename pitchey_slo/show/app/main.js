@@ -147,7 +147,7 @@ export function start(wire) {
     comeBack((tries) => put(note, `The connection is lost. What you see is as of then; asked ${tries} times, this page comes back by itself.`))
   }
   page.lost = lost
-  window.addEventListener("offline", lost)
+  window.addEventListener("pitchey-lost", lost)
 
   top.show(page.view, null)
   look()
