@@ -55,14 +55,16 @@ class NewUpdate(Form):
     source: str = Field("api", max_length=64, description="where it comes from")
 
 
-@router.api_route("/status", methods=["GET", "HEAD"], **needs(None))
+@router.head("/status", include_in_schema=False, **needs(None))
+@router.get("/status", **needs(None))
 async def page(request: Request) -> Response:
     """The status page: components with 90 days behind them, and incidents. 404 without `config/status.yml`."""
     made = _made(request)
     return _kept(request, made.html, made.html_tag, "text/html; charset=utf-8")
 
 
-@router.api_route("/status.json", methods=["GET", "HEAD"], **needs(None))
+@router.head("/status.json", include_in_schema=False, **needs(None))
+@router.get("/status.json", **needs(None))
 async def data(request: Request) -> Response:
     """The same as JSON, for everybody and from everywhere (CORS)."""
     made = _made(request)

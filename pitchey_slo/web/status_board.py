@@ -68,6 +68,7 @@ class StatusBoard:
         self._wake, self._stop = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
         self._made = threading.Condition()
+        self._begun = self._done = 0
 
     def start(self) -> None:
         """Begin to make the page, once the store is open."""
@@ -90,10 +91,10 @@ class StatusBoard:
         """Make it anew now; returns once it is made, or after so long."""
         if self._thread is None or self.file.current() is None:
             return
-        before = self._ready
-        self._wake.set()
         with self._made:
-            self._made.wait_for(lambda: self._ready is not before or self._stop.is_set(), seconds)
+            wanted = self._begun + 1  # the one that is being made may have read before
+            self._wake.set()
+            self._made.wait_for(lambda: self._done >= wanted or self._stop.is_set(), seconds)
 
     def make(self) -> Ready | None:
         """The page as it is now."""
@@ -158,14 +159,16 @@ class StatusBoard:
 
     def _work(self) -> None:
         while not self._stop.is_set():
-            self._wake.clear()
+            with self._made:
+                self._wake.clear()
+                self._begun += 1
             try:
-                made = self.make()
-                with self._made:
-                    self._ready = made
-                    self._made.notify_all()
-            except Exception as error:
-                log.exception("the status page could not be made, the last one stays: %s", error)
+                self._ready = self.make()
+            except Exception:
+                log.exception("the status page could not be made, the last one stays")
+            with self._made:
+                self._done = self._begun
+                self._made.notify_all()
             self._wake.wait(EVERY)
 
 

