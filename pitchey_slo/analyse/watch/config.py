@@ -19,10 +19,10 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from pitchey_slo.alert.rules import seconds_of
-from pitchey_slo.alert.yaml_source import Value, compose, raise_all
 from pitchey_slo.analyse.anomaly import DETECTORS
 from pitchey_slo.errors import ConfigError, QueryError, did_you_mean
 from pitchey_slo.promql import parse
+from pitchey_slo.yaml_source import Value, compose, raise_all
 
 FILE: Final = "anomalies.yml"
 _NAME: Final = re.compile(r"[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?")
