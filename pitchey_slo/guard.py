@@ -27,6 +27,10 @@ _HIDDEN: Final = tuple(
     for text in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32", "::/96", "fec0::/10", "192.0.0.0/24")
 )
 DNS_SECONDS: Final = 5.0
+#: Names that are asked for at once. A question to a dead name server cannot be taken back, only left alone; this many
+#: threads wait for such answers at most.
+MOST_ASKED: Final = 256
+_asking: Final = threading.BoundedSemaphore(MOST_ASKED)
 
 #: What asks the name server: (host, port) -> addresses in digits. May block. Raises OSError or UnicodeError.
 Lookup = Callable[[str, int], list[str]]
@@ -81,7 +85,7 @@ def resolve(
     if _is_digits(host):
         return judge(host, port, [host], allow)
     answer = _Answer()
-    threading.Thread(target=_ask, args=(lookup, host, port, answer), name="dns", daemon=True).start()
+    _in_thread(host, lambda: _ask(lookup, host, port, answer))
     answer.done.wait(seconds)  # getaddrinfo has no time limit of its own
     return judge(host, port, answer.addresses(host, seconds), allow)
 
@@ -110,7 +114,7 @@ class Guard:
             except RuntimeError:  # the loop ended while the name server thought
                 return
 
-        threading.Thread(target=ask, name="dns", daemon=True).start()
+        _in_thread(host, ask)
         try:
             async with asyncio.timeout(seconds):
                 await ready.wait()
@@ -155,6 +159,25 @@ class _Answer:
         if not self.found:
             raise NameNotResolved(f"the name {host} has no address")
         return self.found
+
+
+def _in_thread(host: str, ask: Callable[[], None]) -> None:
+    """Ask in a thread of its own. Raises NameNotResolved when too many wait already."""
+    if not _asking.acquire(blocking=False):
+        reason = f"the name {host} was not asked for: {MOST_ASKED} questions wait for the name server"
+        raise NameNotResolved(reason, timed_out=True)
+
+    def asking() -> None:
+        try:
+            ask()
+        finally:
+            _asking.release()
+
+    try:
+        threading.Thread(target=asking, name="dns", daemon=True).start()
+    except RuntimeError:  # no more threads
+        _asking.release()
+        raise
 
 
 def _ask(lookup: Lookup, host: str, port: int, answer: _Answer) -> None:

@@ -111,6 +111,34 @@ def test_a_name_server_that_hangs_holds_up_nobody_else() -> None:
     stop.set()
 
 
+def test_questions_to_a_dead_name_server_do_not_pile_up_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    stop = threading.Event()
+    monkeypatch.setattr("pitchey_slo.guard._asking", threading.BoundedSemaphore(3))
+
+    def lookup(host: str, port: int) -> list[str]:
+        stop.wait(20)
+        return ["1.1.1.1"]
+
+    async def ask() -> list[BaseException | list[str]]:
+        guard = Guard((), lookup)
+        return await asyncio.gather(
+            *(guard.addresses("slow.test", 80, seconds=0.1) for _ in range(5)), return_exceptions=True
+        )
+
+    said = sorted(str(error) for error in asyncio.run(ask()))
+    assert ["not asked for" in text for text in said] == [True, True, False, False, False]
+    stop.set()
+    end = time.monotonic() + 10
+    while time.monotonic() < end:
+        try:
+            assert resolve("slow.test", 80, lookup=lookup) == ["1.1.1.1"]
+            break
+        except NameNotResolved:
+            time.sleep(0.01)
+    else:
+        pytest.fail("places are given back when answers come")
+
+
 def test_an_address_is_not_asked_for() -> None:
     def lookup(host: str, port: int) -> list[str]:
         raise AssertionError(host)

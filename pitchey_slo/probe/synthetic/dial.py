@@ -116,6 +116,8 @@ async def _addresses(url: Url, guard: Guard, phases: Phases, seconds: float) -> 
             raise Fault("timeout" if error.timed_out else "dns", error.message, phase="dns") from None
         except AddressRefused as error:
             raise Fault("dns", error.message, phase="dns") from None
+        except RuntimeError as error:  # this machine starts no more threads
+            raise Fault("probe_error", f"the name {url.host} cannot be asked for: {error}", phase="dns") from None
 
 
 async def _knock(address: str, port: int, seconds: float) -> socket.socket:

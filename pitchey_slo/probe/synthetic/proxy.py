@@ -24,6 +24,8 @@ MOST_HEAD: Final = 64 << 10
 #: Bytes that a page may load in one run.
 MOST_BYTES: Final = 64 << 20
 CONNECT_SECONDS: Final = 10.0
+#: Requests without the password that are answered on one line; the browser's first is one.
+MOST_STRANGERS: Final = 3
 #: Says in our own refusals that they are ours.
 MARK: Final = "x-pitchey-refused"
 
@@ -67,15 +69,16 @@ class Proxy:
             writer.transport.abort()
 
     async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-        first, *lines = head[:-4].split("\r\n")
-        method, target, _ = first.split(" ", 2)
-        headers = [line.partition(":")[::2] for line in lines]
-        if not self._known(headers):
+        method, target, headers = await _asked(reader)
+        for _ in range(MOST_STRANGERS):
+            if self._known(headers):
+                break
             writer.write(b"HTTP/1.1 407 Proxy Authentication Required\r\n"
                          b'Proxy-Authenticate: Basic realm="probe"\r\nContent-Length: 0\r\n\r\n')  # fmt: skip
             await writer.drain()
-            return await self._one(reader, writer)
+            method, target, headers = await _asked(reader)
+        else:
+            return
         try:
             url = parse(f"https://{target}/" if method == "CONNECT" else target)
             there, back = await self._dialled(url)
@@ -83,7 +86,8 @@ class Proxy:
             text = str(error).encode()
             writer.write(b"HTTP/1.1 502 Bad Gateway\r\n%s: 1\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s"
                          % (MARK.encode(), len(text), text))  # fmt: skip
-            return await writer.drain()
+            await writer.drain()
+            return
         left = None
         try:
             if method == "CONNECT":
@@ -95,7 +99,6 @@ class Proxy:
             await self._both(reader, writer, there, back, left)
         finally:
             back.transport.abort()
-        return None
 
     def _known(self, headers: list[tuple[str, str]]) -> bool:
         wanted = "Basic " + base64.b64encode(f"probe:{self.password}".encode()).decode()
@@ -131,6 +134,15 @@ class Proxy:
                 writer.write_eof()
         finally:
             sending.cancel()
+
+
+async def _asked(reader: asyncio.StreamReader) -> tuple[str, str, list[tuple[str, str]]]:
+    """Method, target and headers of the next request. Raises what `Proxy._serve` takes for a browser that went away."""
+    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+    first, *lines = head[:-4].split("\r\n")
+    method, target, _ = first.split(" ", 2)
+    found = (line.partition(":") for line in lines)
+    return method, target, [(name, value) for name, _, value in found]
 
 
 async def _pour(source: asyncio.StreamReader, sink: asyncio.StreamWriter, left: int | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import socket
@@ -18,6 +19,7 @@ from pitchey_slo.probe.result import Result
 from pitchey_slo.probe.synthetic import read
 from pitchey_slo.probe.synthetic.definition import Definition
 from pitchey_slo.probe.synthetic.keep import KEEP_DAYS, clean_har, prune
+from pitchey_slo.probe.synthetic.proxy import Proxy
 from tests.probe.synthetic.servers import HERE, Authority, Seen, Site, Socket, go, js, now, secrets, site
 
 HOME = """<!doctype html><title>Pitchey</title><h1>Pitches</h1>
@@ -200,6 +202,23 @@ def test_failures_of_an_address_have_their_class_and_phase(there: Site, canary: 
     found = {url: (row.failure, row.phase) for url, row in zip(cases, rows[1:], strict=True)}
     quiet.close()
     assert found == cases
+    assert canary.accepted == before
+
+
+def test_the_way_out_is_open_to_its_own_browser_only(canary: Socket) -> None:
+    """Others on this machine find a proxy that wants a password, and loses its patience."""
+
+    async def strangers() -> list[bytes]:
+        async with Proxy(HERE) as proxy:
+            reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+            for _ in range(5):
+                writer.write(f"GET http://127.0.0.1:{canary.port}/ HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            found = (await reader.read()).split(b"\r\n")
+            writer.close()
+            return [line for line in found if line.startswith(b"HTTP/")]
+
+    before = canary.accepted
+    assert asyncio.run(strangers()) == [b"HTTP/1.1 407 Proxy Authentication Required"] * 3
     assert canary.accepted == before
 
 
