@@ -127,26 +127,30 @@ def test_what_is_not_known_is_not_up(tmp_path: Path) -> None:
 
 
 def test_state_now_takes_quorum_hanging_and_slow_into_account(tmp_path: Path) -> None:
-    clock = FixedClock()
     at = NOON - timedelta(minutes=1)
 
-    def states(*results: Result) -> dict[str, str]:
-        folder = tmp_path / str(len(list(tmp_path.iterdir())))
-        with board(folder, list(results), clock) as found:
-            return {c["name"]: c["status"] for c in made(found)["components"]}
+    def places(test: str, *words: str) -> list[Result]:
+        return [look(test, "x", at, word, f"l{i}") for i, word in enumerate(words)]
 
-    def signup(*words: str) -> list[Result]:
-        return [look("signup", "x", at, word, f"l{i}") for i, word in enumerate(words)]
+    def database(test: str, state: str, **more: Any) -> list[Result]:
+        return [look(test, "database", at, state, **more)]
 
-    assert states(*signup("healthy", "healthy", "unhealthy")) == {"Sign-up": "operational"}
-    assert states(*signup("healthy", "unhealthy", "unhealthy")) == {"Sign-up": "outage"}
-    assert states(*signup("degraded", "degraded", "healthy")) == {"Sign-up": "degraded"}
-    assert states(look("db", "database", at, "unknown", failure="timeout", details={"up": True})) == {"Data": "unknown"}
-    assert states(look("db", "database", at, "unknown", failure="timeout", details={"up": False})) == {"Data": "outage"}
-    assert states(look("db", "database", at, "healthy"), look("replica", "database", at, "unhealthy")) == {
-        "Data": "outage"
+    cases: dict[str, tuple[str, list[Result]]] = {
+        "one of three fails": ("operational", places("a", "healthy", "healthy", "unhealthy")),
+        "two of three fail": ("outage", places("b", "healthy", "unhealthy", "unhealthy")),
+        "two of three are slow": ("degraded", places("c", "degraded", "degraded", "healthy")),
+        "out of time once": ("unknown", database("d", "unknown", failure="timeout", details={"up": True})),
+        "out of time again": ("outage", database("e", "unknown", failure="timeout", details={"up": False})),
+        "one of two checks": ("outage", [*database("f", "healthy"), *database("f2", "unhealthy")]),
+        "maintenance": ("maintenance", [look("g", "x", at, "healthy", details={"maintenance": "weekly"})]),
     }
-    assert states(look("api", "api", at, "healthy", details={"maintenance": "weekly"})) == {"API": "maintenance"}
+    shown = "components:\n" + "".join(
+        f"  - {{name: {name}, tests: [{', '.join(sorted({r.test for r in found}))}]}}\n"
+        for name, (_, found) in cases.items()
+    )
+    with board(tmp_path, [r for _, found in cases.values() for r in found], FixedClock(), shown) as found:
+        told = {c["name"]: c["status"] for c in made(found)["components"]}
+    assert told == {name: state for name, (state, _) in cases.items()}
 
 
 def incident(store: Store, name: str, updates: list[tuple[str, str, datetime]], **more: Any) -> None:
