@@ -25,6 +25,7 @@ from pitchey_slo.web import (
     metrics,
     overview,
     prometheus,
+    realtime,
     remote_write,
     runbooks,
     silences,
@@ -51,7 +52,7 @@ from pitchey_slo.web.status_kv import Publisher
 from pitchey_slo.web.synthetic_desk import Synthetic
 
 SECTIONS = (
-    *(events, metrics, prometheus, remote_write, slos, corrections, decisions, whatif, dashboards, anomalies),
+    *(events, metrics, prometheus, remote_write, slos, corrections, decisions, whatif, dashboards, realtime, anomalies),
     *(synthetic, overview, alert_page, runbooks, alerts, silences, alertmanager, watchdog, health, status),
     *(tokens, admin, docs),
 )

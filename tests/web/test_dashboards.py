@@ -224,6 +224,18 @@ def test_a_draft_is_seen_before_it_is_saved(clients: dict[str, httpx.Client]) ->
     told_no(clients["viewer"].post(f"{BOARDS}/preview", json={"widget": widget}), 403, "forbidden", "alert")
 
 
+def test_right_now_in_one_small_answer(clients: dict[str, httpx.Client]) -> None:
+    answer = clients["viewer"].get("/api/monitoring/realtime")
+    told = answer.json()
+    assert len(answer.content) < 10_000
+    assert told["numbers"]["requests_per_second"] > 0 and told["numbers"]["error_rate"] == 0
+    assert 0 < told["numbers"]["p50_seconds"] <= told["numbers"]["p99_seconds"] < 1
+    assert told["numbers"]["active_users"] is None or told["numbers"]["active_users"] == 0
+    assert told["health"] == {"state": "unknown", "components": {}, "counts": {}}
+    assert told["alerts"]["firing"] == 0 and set(told["alerts"]["severities"]) == {"critical", "warning", "info"}
+    told_no(clients["public"].get("/api/monitoring/realtime"), 401, "unauthorized", "Authorization")
+
+
 def test_the_catalogue_tells_an_editor_what_there_is(clients: dict[str, httpx.Client]) -> None:
     told = clients["viewer"].get(f"{BOARDS}/catalogue").json()
     assert set(told) == {"types", "named", "units", "states", "roles", "keys", "schema"}
