@@ -100,7 +100,7 @@ async def viewer(base: str, path: str, told: dict[str, Any], stop: asyncio.Event
 
     await connection.read_message()  # the first of the three parts of an ACK: the session is there
     await say(protocol.create("PULL-DOC-REQ"))
-    model = ""
+    model, heard = "", 0.0
     while not stop.is_set():
         try:
             part = await asyncio.wait_for(connection.read_message(), 1.0)
@@ -114,6 +114,9 @@ async def viewer(base: str, path: str, told: dict[str, Any], stop: asyncio.Event
             await look(connection, model)
         elif len(part) > 300:
             mine.append((time.time(), len(part)))
+            if model and time.time() - heard > TICK * 0.8:  # a browser answers each tick
+                heard = time.time()
+                await say_event(connection, model, [["do", "had"]])
     connection.close()
 
 
@@ -133,6 +136,11 @@ async def look(connection: Any, model: str) -> None:
     """What the page's component says first: show me this board."""
     data = [["do", "look"], ["board", BOARD], ["span", "1h"], ["start", ""], ["end", ""], ["compare", ""],
             ["variables", {"type": "map", "entries": []}]]  # fmt: skip
+    await say_event(connection, model, data)
+
+
+async def say_event(connection: Any, model: str, data: list[list[Any]]) -> None:
+    """Say something as the component does."""
     values = {"type": "map", "entries": [["model", {"id": model}], ["data", {"type": "map", "entries": data}]]}
     event = {"type": "event", "name": "data_event", "values": values}
     body = {"events": [{"kind": "MessageSent", "msg_type": "bokeh_event", "msg_data": event}]}

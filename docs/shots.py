@@ -20,7 +20,7 @@ MOST = 250_000
 
 
 def ready(page: Page) -> None:
-    page.locator('main#board[aria-busy="false"]').wait_for()
+    page.locator('main#board[aria-busy="false"] .card').first.wait_for()
     page.locator(".body.loading").first.wait_for(state="detached")
     page.wait_for_timeout(1_500)  # charts draw after their numbers came
 
@@ -57,16 +57,16 @@ def main(url: str, boards: list[str]) -> None:
             if look == "light" and not boards:
                 page.goto(f"{url}/show/performance?widget=percentiles&compare=1d")
                 ready(page)
-                keep("large-light", page.screenshot())
+                keep("large_light", page.screenshot())
                 page.goto(f"{url}/signin")
-                keep("signin-light", page.screenshot())
+                keep("signin_light", page.screenshot())
                 page.goto(f"{url}/show/system")
                 ready(page)
                 page.get_by_role("button", name="You").click()
                 page.get_by_role("menuitemradio", name="Edit this board").click()
                 page.get_by_role("toolbar").wait_for()
                 page.wait_for_timeout(2_000)
-                keep("editor-light", page.screenshot())
+                keep("editor_light", page.screenshot())
             context.close()
         browser.close()
 

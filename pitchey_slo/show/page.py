@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 TEMPLATE = (files.HERE / "app" / "page.html").read_text(encoding="utf-8")
+#: Messages a browser may leave unanswered; one that is further behind gets none until it answers, then everything.
+MOST_UNHEARD = 12
 #: What one viewer may ask for in ten seconds.
 MOST_ASKED = 60
 
@@ -53,6 +55,9 @@ class Viewer:
         self.session = person.session
         self._calm = Patience(MOST_ASKED, 10.0, app.clock)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._view: View | None = None
+        self._unheard = 0
+        self._behind = False
 
     @property
     def person(self) -> Person | None:
@@ -60,7 +65,12 @@ class Viewer:
         return self._app.sessions.find(self.session) if self.session else self._app.anonymous
 
     def take(self, message: bytes) -> None:
-        """To the browser."""
+        """To the browser; what is new is not sent to one that does not keep up, whose messages would pile up here."""
+        if message.startswith(b'{"kind":"more"'):
+            self._unheard += 1
+            self._behind = self._behind or self._unheard > MOST_UNHEARD
+            if self._behind:
+                return
         self._link._send_msg({"b": message})
 
     def tell(self, **said: Any) -> None:
@@ -83,6 +93,8 @@ class Viewer:
                 raise PitcheyError("too many questions at once; wait a few seconds", reason="rate_limited")
             if what == "look":
                 await self._look(said)
+            elif what == "had":
+                await self._had()
             elif what == "rest":
                 self._app.hub.leave(self)
             elif what == "act":
@@ -101,7 +113,16 @@ class Viewer:
         except ValueError as error:
             raise PitcheyError(str(error), reason="bad_request") from None
         self._app.check(self.person, view.board)
+        self._view, self._unheard, self._behind = view, 0, False
         await self._app.hub.look(self, view)
+
+    async def _had(self) -> None:
+        """The browser has drawn what it got."""
+        self._unheard = 0
+        if self._behind and self._view is not None:
+            self._behind = False
+            self._app.check(self.person, self._view.board)
+            await self._app.hub.look(self, self._view)
 
     async def _act(self, name: str, given: dict[str, Any]) -> Any:
         person = self.person

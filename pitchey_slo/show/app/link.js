@@ -27,6 +27,7 @@ export function connect(wire) {
     heard: performance.now(),
     look: (question) => wire.send(question),
     rest: () => wire.send({ do: "rest" }),
+    had: () => wire.send({ do: "had" }),
     /** Do something on the server; rejects with {message, reason, detail}. */
     act(name, args = {}) {
       const id = ++number

@@ -7,6 +7,8 @@ import { merge } from "./merge.js"
 import { address, alike, question, read } from "./state.js"
 import { toast } from "./toast.js"
 
+/** Reasons after which the same question is worth asking again. */
+const TRANSIENT = new Set(["store_busy", "store_unavailable", "rate_limited"])
 const ROLES = ["public", "viewer", "operator", "admin"]
 
 /** Called by the component once its wire stands. */
@@ -45,6 +47,7 @@ export function start(wire) {
     drawn.outline(message.layout.definition)
   })
   link.on("more", (message) => {
+    link.had()
     if (message.view !== key || page.paused || page.editing || !page.answer) return
     trouble = ""
     const changed = merge(page.answer, message.answer)
@@ -59,13 +62,20 @@ export function start(wire) {
     }
     pulse()
   })
-  link.on("failed", (message) => drawn.fail(message))
+  let again = null
+  link.on("failed", (message) => {
+    if (!TRANSIENT.has(message.reason)) return drawn.fail(message)
+    clearTimeout(again) // a busy server is asked once more; meanwhile the page stays as it is
+    again = setTimeout(look, 2500)
+    if (trouble !== message.message) toast(`Still counting: ${(trouble = message.message)}`)
+  })
   link.on("gone", () => {
     link.rest()
     drawn.fail({ message: "Your session is over.", reason: "unauthorized" })
   })
 
   function look() {
+    clearTimeout(again)
     key = null
     document.getElementById("board").setAttribute("aria-busy", "true")
     link.look(question(page.view))
@@ -136,7 +146,24 @@ export function start(wire) {
     }
     if (missed >= 1) lost()
   }, 5000)
-  document.addEventListener("visibilitychange", () => document.hidden || pulse())
+
+  // Nobody sees a hidden tab: after a minute it asks for nothing, and for everything once it is looked at again.
+  let sleeping = null
+  let slept = false
+  document.addEventListener("visibilitychange", () => {
+    clearTimeout(sleeping)
+    if (document.hidden) {
+      sleeping = setTimeout(() => {
+        if (page.paused || page.editing || away) return
+        slept = true
+        link.rest()
+      }, 60000)
+    } else if (slept) {
+      slept = false
+      look()
+    }
+    pulse()
+  })
 
   function lost() {
     if (away) return
