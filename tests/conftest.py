@@ -39,6 +39,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 #: by turns with those that compute.
 LONG = (
     *("alert/acceptance/test_acceptance", "report/test_run", "demo/test_review", "alert/test_alert_crash"),
+    *("probe/synthetic/test_agent_netns", "report/test_synthetic_notebook"),
     *("report/test_notebook", "alert/test_outbox_crash", "analyse/backtest/test_live", "web/test_crash"),
     *("demo/test_live_alerts", "alert/test_outbox", "web/test_cli", "analyse/review/test_propose", "web/test_edge"),
     *("web/test_alertmanager_real", "web/test_prometheus_real", "report/test_one_number", "store/test_damage"),
