@@ -20,7 +20,11 @@ from .test_events import EVENTS, refused
 
 #: The pages hold no data: they ask the API with the token of their tab.
 PAGES = {"/", "/show/page.js", "/show/{name}", "/alerts/page.js", "/alerts/{id}", "/docs/runbooks/{name}.md"}
-PUBLIC = {"/api/health/live", "/api/health/ready", "/openapi.json", "/docs", "/-/healthy"} | PAGES
+HEALTH = {f"/api/health/{name}" for name in ("live", "ready", "all", "db")}
+#: Each dashboard names the role it needs; the list has those that the asker may see.
+BY_ROLE = {"/api/monitoring/dashboards/{id}", "/api/monitoring/dashboards/{id}/definition"}
+STATUS = {"/status", "/status.json"}
+PUBLIC = {"/openapi.json", "/docs", "/-/healthy", "/api/monitoring/dashboards"} | PAGES | HEALTH | BY_ROLE | STATUS
 
 
 def routes() -> list:
@@ -51,12 +55,21 @@ def test_every_route_by_every_scope(server: Running) -> None:
         need = scope_of(route).scope
         path = route.path.replace("{table}", "requests").replace("{token_id}", "nobody")
         path = path.replace("{name}.md", "high-error-rate.md")
+        by_role = need is None and route.path in BY_ROLE
+        if by_role:
+            need, path = "read", path.replace("{id}", "system")
         for method in route.methods:
             for scope, token in {**tokens, None: None}.items():
                 with server.client(token) as client:
                     answer = client.request(method, path)
-                if need is None:
-                    assert answer.status_code == (302 if path == "/" else 200), (method, path, scope)
+                if need is None and path == "/api/monitoring/dashboards":
+                    assert answer.status_code == (403 if scope in ("ingest", "alert") else 200), (scope, answer.text)
+                elif need is None:
+                    wanted = {"/": {302}, "/api/health/all": {200, 503}, "/api/health/db": {200, 503}}
+                    assert answer.status_code in wanted.get(path, {200}), (method, path, scope)
+                elif by_role:
+                    allowed = {None: 401, "ingest": 403, "alert": 403}.get(scope, 200)
+                    assert answer.status_code == allowed, (method, path, scope, answer.text)
                 elif scope is None:
                     refused(answer, 401, "unauthorized")
                 elif scope in (need, "admin"):
