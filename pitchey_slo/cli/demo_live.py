@@ -112,6 +112,7 @@ def serving(settings: Settings, console: Console, platform: Platform | None = No
         _opening(console, info, collector.url, _option(settings))
         if platform is not None:
             tell(console, platform)
+            console.print("health checks and tests look at it, and the incidents happen to it too", soft_wrap=True)
         yield collector.messages
 
 
@@ -123,6 +124,8 @@ def _server(settings: Settings, collector: str, platform: Platform | None) -> It
     env = {**os.environ, "PITCHEY_ROUTES": str(routes), "PITCHEY_DEMO_COLLECTOR": collector}
     env |= {"PITCHEY_HOME": str(settings.home.resolve()), "PITCHEY_CONFIG": str(settings.config.resolve())}
     env |= {"PITCHEY_HOST": settings.host, "PITCHEY_PORT": str(settings.port)}
+    if settings.host in ("127.0.0.1", "localhost", "::1"):  # whoever is on this machine may try everything
+        env.setdefault("PITCHEY_DASHBOARDS_ANONYMOUS", "operator")
     settings.home.mkdir(parents=True, exist_ok=True)
     if platform is not None:
         env |= environment(platform) | {"PITCHEY_CONFIG": str(live_config(settings).resolve())}
@@ -243,10 +246,12 @@ def _plain(message: Arrived) -> dict[str, Any]:
 def _opening(console: Console, info: ServerInfo, collector: str, option: str) -> None:
     lines = (
         f"serving on {info.url}; who is told of alerts arrives here and on {collector}",
+        *([f"dashboards on {info.dashboards}"] if info.dashboards else []),
         "In about 20 s an incident begins; rules and SLOs are those of config/. Soon burn alerts fire, in two minutes",
         "HighErrorRate; those of one name and service are one message. The on-call is told first, a minute later the",
         "second, another minute later the head, since nobody takes it on (see below). Some minutes after the incident",
         "is over they hear that HighErrorRate is resolved; burn alerts last longer, as their windows do.",
+        "After a quarter of an hour hardly a pitch opens and nothing fails: no threshold sees it, UnusualSeries does.",
     )
     for line in lines:
         console.print(line, soft_wrap=True, highlight=False)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 FOLDER: Final = "platform"
 CONFIG: Final = "live-config"
+#: Files of a configuration that the live demo has its own of.
+OWN: Final = ("health.yml", "anomalies.yml")
 #: Seconds from one run of a test to the next while a person watches.
 INTERVAL: Final = "30s"
 
@@ -84,8 +86,9 @@ def tell(console: Console, platform: Platform) -> None:
 
 
 def live_config(settings: Settings) -> Path:
-    """A folder of configurations for the server of the demo: links to what is in use, but checks of the platform and
-    tests that run every half minute. Made anew each time; a folder that is linked is edited through it."""
+    """A folder of configurations for the server of the demo: links to what is in use, but checks of the platform,
+    tests that run every half minute, and series to watch that live traffic does not disturb. Made anew each time; a
+    folder that is linked is edited through it."""
     from pitchey_slo import demo
 
     source = (settings.config if settings.config.is_dir() else shipped("config")).resolve()
@@ -93,9 +96,10 @@ def live_config(settings: Settings) -> Path:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for entry in source.iterdir():
-        if entry.name not in ("health.yml", "synthetics"):
+        if entry.name not in (*OWN, "synthetics"):
             (folder / entry.name).symlink_to(entry)
-    shutil.copy(Path(demo.__file__).with_name("health.yml"), folder / "health.yml")
+    for name in OWN:
+        shutil.copy(Path(demo.__file__).with_name(name), folder / name)
     tests = folder / "synthetics"
     tests.mkdir()
     for one in (source / "synthetics", Path(demo.__file__).with_name("synthetics")):

@@ -187,6 +187,8 @@ def _table(
 def own(prefix: str, troubles: Sequence[Trouble], deployments: Sequence[Deployment], start: int, end: int) -> pa.Table:
     """Lines of [start, end) that belong to no request: releases that start, and a pool that runs full once a minute."""
     found = sorted(_own(troubles, deployments, start, end), key=lambda f: f[0])
+    if not found:
+        return LOGS.schema.empty_table()
     rows = [
         {
             "ts": at,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -46,10 +47,15 @@ _HOURS = np.array(
 _DAYS = np.array([1.0, 1.05, 1.05, 1.02, 0.92, 0.56, 0.62])
 
 
+@functools.cache  # ZoneInfo's own cache holds eight, and there are more places
+def _zone(name: str) -> ZoneInfo:
+    return ZoneInfo(name)
+
+
 def rhythm(place: Place, start: datetime, minutes: int) -> NDArray[np.float64]:
     """Traffic weight of each UTC minute from `start` at one place, mean about its share, following its wall clock
     (daylight saving included)."""
-    zone = ZoneInfo(place.zone)
+    zone = _zone(place.zone)
     hours = minutes // 60 + 2
     first = start.replace(minute=0, second=0, microsecond=0)
     # an offset changes at a whole UTC hour or half hour at most: one look per half hour is exact

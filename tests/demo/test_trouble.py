@@ -30,7 +30,7 @@ def test_the_first_begins_soon_and_others_follow_with_quiet_in_between():
     assert found != list(islice(upcoming(8, START), 60))
 
 
-def played(minutes: float, step: float = 5.0, **given: float) -> list[dict[str, pa.Table]]:
+def played(minutes: float, step: float = 10.0, **given: float) -> list[dict[str, pa.Table]]:
     """What live traffic yields, looked at every `step` seconds."""
     count = int(minutes * 60 / step)
     times = iter([START + timedelta(seconds=step * i) for i in range(1, count + 1)])

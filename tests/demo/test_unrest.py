@@ -10,6 +10,7 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
+from pitchey_slo.analyse.watch import load_watched
 from pitchey_slo.cli import build
 from pitchey_slo.cli.demo_platform import environment, live_config, platform_of
 from pitchey_slo.demo import upcoming
@@ -70,6 +71,8 @@ def test_the_server_is_told_to_look_at_the_platform(tmp_path: Path) -> None:
         tests = [read_file(f) for f in sorted((folder / "synthetics").iterdir())]
         assert {t.name for t in tests} >= {"reading", "login", "investment"}
         assert {t.interval for t in tests} == {30.0}
+        watched = load_watched(folder / "anomalies.yml")
+        assert "views-per-request" in {w.name for w in watched}
         (folder / "rules" / "new.yml").write_text("groups: []")
         assert (source / "rules" / "new.yml").exists()  # editing there is editing here
 
