@@ -25,17 +25,21 @@ def reasons_of(
 ) -> tuple[str, ...]:
     """Per sample "" or "level shift 4 min after deployment v1.2".
 
-    Named are samples that score at least 0.99 within 30 minutes after a deployment, when the median from the deployment
-    up to the sample is three robust standard deviations from that of the two hours before. The nearest deployment wins.
+    A shift begins with a sample that scores at least 0.99 within 30 minutes after a deployment. It is named from the
+    third sample on (one is a spike), for as long in those 30 minutes as the median since is three robust standard
+    deviations from that of the two hours before the deployment. The latest deployment wins.
     """
     reasons = [""] * len(values)
     for at, version in sorted(deployments, key=lambda each: _ms(each[0])):
         moment = _ms(at)
         first, last = np.searchsorted(times, [moment, moment + AFTER_MINUTES * 60_000 + 1])
         before = values[np.searchsorted(times, moment - BEFORE_MINUTES * 60_000) : first]
-        for i in range(first, last):
-            if scores[i] >= NOTABLE and _shifted(before, values[first : i + 1]):
-                reasons[i] = f"level shift {(times[i] - moment) // 60_000} min after deployment {version}"
+        for begin in np.flatnonzero(scores[first:last] >= NOTABLE) + first:
+            named = [i for i in range(begin + 2, last) if _shifted(before, values[begin : i + 1])]
+            for i in named:
+                reasons[i] = f"level shift {(times[begin] - moment) // 60_000} min after deployment {version}"
+            if named:
+                break
     return tuple(reasons)
 
 

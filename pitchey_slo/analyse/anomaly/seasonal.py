@@ -5,10 +5,10 @@
 
 Hours are those of a time zone's clock, so nine in the morning stays nine in the morning when the clocks change; the
 hour that a clock shows twice is one long hour, the one it skips is skipped. Between the middles of two hours the usual
-value goes straight from one to the other. An hour of the week is used once it came twice, before that the hour of the
-day, once that came twice; before that there is no judgement. The usual value and deviation of an hour are smoothed over
-its visits (weight a third); `drift`, the trend, is the smoothed rest over about a day. Samples farther than five
-deviations teach as if they were five away.
+value goes straight from one to the other, unless a jump on the hour was nearer to the last days. An hour of the week is
+used once it came twice, before that the hour of the day, once that came twice; before that there is no judgement. The
+usual value and deviation of an hour are smoothed over its visits (weight a third); `drift`, the trend, is the smoothed
+rest over about a day. Samples farther than five deviations teach as if they were five away.
 """
 
 from __future__ import annotations
@@ -80,9 +80,11 @@ class Profile:
         self._drift = 0.0
         self._middle: float | None = None  # mean share of the hour at which samples come
         self._now = self._hour = -1
-        self._known = False
+        self._known = self._sloped = False
         self._level = self._before = self._after = self._scale = np.nan
         self._count, self._sum, self._away, self._gone = 0, 0.0, 0.0, 0.0
+        self._missed = np.zeros(2)  # of this hour: by the slope, by the level alone
+        self._misses = np.zeros(2)  # the same, smoothed
 
     def visit(self, visit: int, hour: int, gone: Floats, values: Floats) -> Floats:
         """Deviations of samples of one hour, or of a part of it; NaN when the hour is not known yet."""
@@ -91,9 +93,12 @@ class Profile:
             self._now, self._hour = visit, hour
             self._expect(float(values[0]))
         off = gone - (0.5 if self._middle is None else self._middle)
-        expected = self._level + np.where(off < 0, -off * self._before, off * self._after)
-        away = values - expected
+        slope = np.where(off < 0, -off * self._before, off * self._after)
+        flat = values - self._level
+        away = flat - slope if self._sloped else flat
         taught = np.clip(away, -HELD_WITHIN * self._scale, HELD_WITHIN * self._scale) if self._known else away
+        if self._known:
+            self._missed += (float(np.abs(flat - slope).sum()), float(np.abs(flat).sum()))
         self._count += len(values)
         self._sum += float(taught.sum())
         self._away += float(np.abs(taught).sum())
@@ -104,6 +109,7 @@ class Profile:
     def _expect(self, first: float) -> None:
         """What this hour should show: its level and scale, and how the hours before and after differ from it."""
         self._level, self._before, self._after, self._scale = first, 0.0, 0.0, np.nan
+        self._sloped = bool(self._misses[0] <= self._misses[1])
         for begin, hours in ((0, WEEK), (WEEK, DAY)):
             cell = begin + self._hour % hours
             self._known = bool(self._visits[cell] >= VISITS)
@@ -131,10 +137,12 @@ class Profile:
         self._middle = gone if self._middle is None else self._middle + DRIFT * (gone - self._middle)
         if self._known:
             self._drift += DRIFT * rest
+            self._misses += DRIFT * (self._missed / self._count - self._misses)
         level = self._level + rest - self._drift
         for cell in (self._hour, WEEK + self._hour % DAY):
             weight = max(NEWEST, 1.0 / (self._visits[cell] + 1))
             self._usual[cell] += weight * (level - self._usual[cell])
             self._deviation[cell] += weight * (away - self._deviation[cell])
             self._visits[cell] += 1
+        self._missed = np.zeros(2)
         self._count, self._sum, self._away, self._gone = 0, 0.0, 0.0, 0.0
