@@ -76,12 +76,15 @@ def phases(found: Reviewed, test: str, *, height: int = 260) -> go.Figure:
     middle = _typical(frame, [*columns, "duration_ms"])
     slow = frame.groupby("time")["p95_ms"].max().astype(float)
     steps = pd.date_range(middle.index.min(), middle.index.max(), freq=f"{found.bucket_seconds}s")
+    mode = "lines"
+    if 2 * len(middle) < len(steps):  # few looks, far from each other: points say more than broken lines
+        steps, mode = pd.DatetimeIndex(middle.index), "lines+markers"
     middle, slow = middle.reindex(steps), slow.reindex(steps)
     fig = theme.blank(height=height, right=90)
     times = theme.utc(pd.Series(steps))
     known = [(p, c) for p, c in zip(PHASES, columns, strict=True) if middle[c].notna().any()]
     if not known:
-        fig.add_trace(_line(times, middle["duration_ms"], theme.BLUE, "whole", "solid"))
+        fig.add_trace(_line(times, middle["duration_ms"], theme.BLUE, "whole", "solid", mode))
     for phase, column in known:
         colour, said = _PHASES[phase]
         fig.add_trace(
@@ -97,7 +100,8 @@ def phases(found: Reviewed, test: str, *, height: int = 260) -> go.Figure:
                 hovertemplate=f"{said} <b>%{{y:,.0f}} ms</b><extra></extra>",
             )
         )
-    fig.add_trace(_line(times, slow, theme.RED, "p95, slowest place", "dot"))
+    if mode == "lines":
+        fig.add_trace(_line(times, slow, theme.RED, "p95, slowest place", "dot"))
     fig.update_yaxes(title_text="milliseconds", rangemode="tozero")
     fig.update_layout(showlegend=True, legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0})
     theme.time_axis(fig, found.start, found.end)
@@ -114,11 +118,11 @@ def _typical(frame: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
     return pd.DataFrame(found)
 
 
-def _line(times: Any, values: Any, colour: str, said: str, dash: str) -> go.Scatter:
+def _line(times: Any, values: Any, colour: str, said: str, dash: str, mode: str = "lines") -> go.Scatter:
     return go.Scatter(
         x=times,
         y=values.to_numpy(),
-        mode="lines",
+        mode=mode,
         line={"color": colour, "width": 1.5, "dash": dash},
         connectgaps=False,
         name=said,
