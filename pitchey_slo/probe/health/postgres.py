@@ -37,7 +37,8 @@ SELECT (SELECT count(*) FROM pg_stat_wal_receiver) > 0 AS receiving,
             ELSE extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp()) END::float8 AS lag
 """
 _PRIMARY: Final = """
-SELECT count(*) AS replicas, max(extract(epoch FROM replay_lag))::float8 AS lag,
+SELECT count(*) AS replicas, count(*) FILTER (WHERE state IS NULL) AS hidden,
+       max(extract(epoch FROM replay_lag))::float8 AS lag,
        max(pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn))::float8 AS bytes
 FROM pg_stat_replication
 """
@@ -109,7 +110,7 @@ class Postgres:
         found = {name: max(0.0, value) for name, value in values.items() if value is not None}
         if self.replicas is not None:
             found["replicas_missing"] = float(max(0, self.replicas - row["replicas"]))
-        if row["replicas"] and row["bytes"] is None:
+        if row["hidden"]:
             return found, ("lag of the replicas is not shown to this user; GRANT pg_monitor shows it",)
         return found, ()
 

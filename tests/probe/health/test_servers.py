@@ -91,14 +91,15 @@ def test_a_database_without_a_connection_left_is_down(postgres: Postgres) -> Non
     assert "no connection is left" in (result.reason or "") and result.details["up"] is False
 
 
-def test_a_plain_user_sees_enough(postgres: Postgres) -> None:
-    async def make() -> None:
-        admin = await asyncpg.connect(postgres.url())
-        await admin.execute("CREATE ROLE plain LOGIN PASSWORD 'plain-pass-1'")
-        await admin.close()
+async def make_user(postgres: Postgres, name: str) -> None:
+    admin = await asyncpg.connect(postgres.url())
+    await admin.execute(f"CREATE ROLE {name} LOGIN PASSWORD 'pass-of-{name}'")
+    await admin.close()
 
-    asyncio.run(make())
-    result = eventually(lambda: (r := looked(PG, URL=postgres.url("plain", "plain-pass-1"))).ok and r)
+
+def test_a_plain_user_sees_enough(postgres: Postgres) -> None:
+    asyncio.run(make_user(postgres, "plain"))
+    result = eventually(lambda: (r := looked(PG, URL=postgres.url("plain", "pass-of-plain"))).ok and r)
     assert values(result)["connections_used"] >= 1 and values(result)["connections_max"] == 17
 
 
@@ -117,9 +118,12 @@ def test_a_replica_lags_only_while_it_follows_nobody_or_is_behind(postgres: Post
         primary = PG.replace("timeout", "replicas: 2, timeout")
         well = eventually(lambda: (r := looked(check)).ok and "notes" not in r.details and r)
         assert well.details["role"] == "replica" and values(well)["replication_lag_seconds"] == 0
-        told = eventually(lambda: (r := looked(primary, URL=postgres.url())).ok and r)
+        told = eventually(lambda: "replication_lag_bytes" in values(r := looked(primary, URL=postgres.url())) and r)
         assert told.state == "degraded" and "the number of missing replicas is 1" in (told.reason or "")
         assert values(told)["replication_lag_bytes"] >= 0
+        asyncio.run(make_user(postgres, "stranger"))
+        hidden = looked(PG, URL=postgres.url("stranger", "pass-of-stranger"))
+        assert "GRANT pg_monitor" in hidden.details["notes"][0] and "replication_lag_bytes" not in values(hidden)
         # replayed all it received, and yet behind: it receives nothing any more
         assert postgres.process is not None
         postgres.process.send_signal(signal.SIGQUIT)
