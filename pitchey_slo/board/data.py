@@ -38,9 +38,12 @@ log = logging.getLogger(__name__)
 Data = dict[str, Any]
 #: What one query of a widget may take.
 LIMITS: Final = Limits(points=2_000, series=20_000, samples=50_000_000, seconds=20.0)
-#: Answers of widgets that are kept, and the seconds between two of one widget, at least and at most.
+#: Answers of widgets that are kept; seconds between two of one widget: at least, at most where it shows right now, and
+#: at most where it shows weeks.
 MOST_KEPT: Final = 1_000
-SOONEST, LATEST = 4.0, 60.0
+SOONEST, LATE, LATEST = 4.0, 60.0, 300.0
+#: Longer spans have no number of the one before, unless they are compared: it would cost as much again.
+_LONG_MS: Final = 8 * 86_400_000
 #: A span that ended so long ago changes no more than late rows change it.
 _OVER_MS: Final = 600_000
 
@@ -167,12 +170,12 @@ class Board:
 
     def _number(self, widget: Widget) -> Data:
         query, span = widget.queries[0], self._span(widget)
-        before = span.back(self.view.compare or span.length)
+        before = self._before(span)
         spark = self._range(query, span.thinned(SPARK_POINTS), spark=True)
         found = shapes.series([(query, spark)])
         return {
             "value": shapes.single(self._instant(query, span)),
-            "previous": shapes.single(self._instant(query, before)),
+            "previous": None if before is None else shapes.single(self._instant(query, before)),
             "spark": {"times": found["times"], "values": found["series"][0]["values"] if found["series"] else []},
         }
 
@@ -227,7 +230,7 @@ class Board:
                 spans = [(span, False)] + ([(span.back(self.view.compare), False)] if self.view.compare else [])
             case "gauge" | "number":
                 spans = [(span.thinned(SPARK_POINTS), True)]
-                moments = [span, span.back(self.view.compare or span.length)]
+                moments = [each for each in (span, self._before(span)) if each is not None]
             case "heatmap":
                 spans = [(span.thinned(120), False)]
             case _:
@@ -249,13 +252,21 @@ class Board:
         seconds = seconds_of(widget.span)
         return last(seconds, self.view.span.end if self.view.absolute else self.view.now_ms, POINTS)
 
+    def _before(self, span: Span) -> Span | None:
+        """What a number is compared with: the span that was asked for, else the one before."""
+        if self.view.compare:
+            return span.back(self.view.compare)
+        return span.back(span.length) if span.length <= _LONG_MS else None
+
     def _good_for(self, widget: Widget) -> float:
         """Seconds until a widget is made anew."""
         if self.view.absolute and self.view.now_ms - self.view.span.end > _OVER_MS:
-            return LATEST
+            return LATE
         if widget.named:
             return max(SOONEST, NAMED[widget.named].keep)
-        return min(max(SOONEST, self._span(widget).step / 3_000), LATEST)
+        span = self._span(widget)
+        drawn = widget.type in ("line", "area", "heatmap") or span.length > _LONG_MS
+        return min(max(SOONEST, span.step / 3_000), LATEST if drawn else LATE)
 
     def _key(self, widget: Widget) -> Hashable:
         span, view = self.view.span, self.view

@@ -188,8 +188,10 @@ def test_what_is_still_good_is_given_again(filled: Store) -> None:
     assert [parts(5, "1h"), parts(5, "7d")] == [1, 1]
     moment[0] = 30.0
     assert [parts(30, "1h"), parts(30, "7d")] == [1, 0], "a step of 45 minutes is not drawn anew every five seconds"
-    moment[0] = 66.0
-    assert parts(66, "7d") == 1
+    moment[0] = 299.0
+    assert parts(299, "7d") == 0
+    moment[0] = 306.0
+    assert parts(306, "7d") == 1
 
 
 def test_marks_are_those_of_the_time_shown(filled: Store) -> None:
