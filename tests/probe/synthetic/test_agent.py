@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import asyncio
 import random
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -93,6 +95,42 @@ def test_at_its_bound_the_oldest_goes_and_is_counted(tmp_path: Path) -> None:
     assert Spool(tmp_path).dropped == dropped
     spool.told(dropped)
     assert Spool(tmp_path).dropped == 0
+
+
+WRITES = """
+import sys
+from pathlib import Path
+from pitchey_slo.probe.synthetic.spool import Spool
+spool, n = Spool(Path(sys.argv[1])), int(sys.argv[2])
+while True:
+    spool.append([{"event_id": str(n + i), "reason": "x" * 300} for i in range(7)])
+    n += 7
+    print(n, flush=True)
+    if n % 3 == 0 and (waiting := spool.waiting(5)):
+        print(*(r["event_id"] for r in waiting.rows), flush=True)
+        spool.delivered(waiting)
+"""
+
+
+def test_what_was_kept_outlives_a_kill(tmp_path: Path) -> None:
+    """Killed three times while it writes and delivers: nothing that `append` returned for is lost."""
+    kept, sent = 0, list[str]()
+    for _ in range(3):
+        words = [sys.executable, "-c", WRITES, str(tmp_path), str(kept)]
+        with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            for _ in range(random.randint(5, 40)):
+                told = process.stdout.readline().split()
+                sent += told if len(told) > 1 else []
+                kept = int(told[0]) if len(told) == 1 else kept
+            process.kill()
+            for line in process.stdout:  # what it said before it died
+                told = line.split()
+                sent += told if len(told) > 1 else []
+                kept = int(told[0]) if len(told) == 1 else kept
+    found = [int(i) for i in sent + drained(Spool(tmp_path))]
+    assert set(range(kept)) <= set(found)  # some are sent twice: killed between sending and noting it
+    assert len(found) - len(set(found)) <= 3 * (5 + 7)
 
 
 @pytest.fixture(scope="module")
