@@ -132,8 +132,9 @@ def choose(asked: History, held: History | None, *, given: bool, again: bool) ->
 
 
 def write_config(settings: Settings) -> Path:
-    """A folder of configurations in the home, with two alert rules more than the one in use: one too eager, one asleep,
-    for the threshold review to find. One that is there already is left as it is."""
+    """A folder of configurations in the home, with two alert rules more than the one in use (one too eager, one asleep,
+    for the threshold review to find), and with checks and tests of the demo's platform. One that is there already is
+    left as it is."""
     import shutil
 
     from pitchey_slo import demo
@@ -142,8 +143,13 @@ def write_config(settings: Settings) -> Path:
     folder = settings.home / "config"
     if not folder.exists():
         shutil.copytree(settings.config if settings.config.is_dir() else shipped("config"), folder)
-        (folder / "rules").mkdir(exist_ok=True)
-        shutil.copy(Path(demo.__file__).with_name("review_rules.yml"), folder / "rules" / "demo.yml")
+        own = Path(demo.__file__).parent
+        for name in ("rules", "synthetics"):
+            (folder / name).mkdir(exist_ok=True)
+        shutil.copy(own / "review_rules.yml", folder / "rules" / "demo.yml")
+        shutil.copy(own / "health.yml", folder / "health.yml")
+        for file in (own / "synthetics").iterdir():
+            shutil.copy(file, folder / "synthetics" / file.name)
     return folder
 
 
@@ -243,7 +249,7 @@ def _tell(
     for command, why in (
         ("slo report", "what is left of each error budget"),
         ("report run 30_slo_report", "the same as a page to open a meeting with"),
-        ("demo --live 40 --serve", "the API on this data, live traffic, and incidents that alert"),
+        ("demo --live 40 --serve", "the API and dashboards on this data, live traffic, and incidents that alert"),
         ("serve", "the API alone"),
     ):
         console.print(f"  {f'pitchey-slo {command}{option}':<58} {why}", highlight=False, soft_wrap=True)

@@ -29,7 +29,12 @@ def test_a_person_sees_an_alert_arrive_and_stops_everything_with_one_key(tmp_pat
     (tmp_path / "config" / "rules").mkdir(parents=True)
     (tmp_path / "config" / "rules" / "traffic.yml").write_text(RULES)
     env = {k: v for k, v in os.environ.items() if not k.startswith("PITCHEY_")}
-    env |= {"PITCHEY_CONFIG": str(tmp_path / "config"), "PITCHEY_PORT": "0", "PITCHEY_INVESTIGATE": ""}
+    env |= {
+        "PITCHEY_CONFIG": str(tmp_path / "config"),
+        "PITCHEY_PORT": "0",
+        "PITCHEY_INVESTIGATE": "",
+        "PITCHEY_DASHBOARDS": "off",
+    }
     command = [sys.executable, "-m", "pitchey_slo", "demo", "--home", "home", "--live", "40", "--serve"]
     out = tmp_path / "out"
     with out.open("wb") as log:
