@@ -51,7 +51,7 @@ def main(url: str, boards: list[str]) -> None:
                 ready(page)
                 tall = page.evaluate("document.documentElement.scrollHeight")
                 keep(
-                    f"{board}-{look}",
+                    f"{board}_{look}",
                     page.screenshot(full_page=True, clip={"x": 0, "y": 0, "width": width, "height": min(tall, 2_400)}),
                 )
             if look == "light" and not boards:

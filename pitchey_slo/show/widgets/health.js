@@ -5,7 +5,7 @@ import { ago, exactly, full } from "../app/format.js"
 import { shape, state, worded } from "./states.js"
 import { register } from "./register.js"
 
-const SHORT = { healthy: "ok", degraded: "slow", unhealthy: "down", unknown: "?" }
+const SHORT = { healthy: "ok", degraded: "slow", unhealthy: "down", unknown: "unknown" }
 
 function draw(ctx, data) {
   const one = data.columns.length < 2
@@ -13,8 +13,9 @@ function draw(ctx, data) {
     h("caption", { class: "unseen" }, ctx.widget.title),
     h("thead", { class: one ? "unseen" : "" }, h("tr", {}, h("td"), data.columns.map((c) => h("th", { scope: "col" }, c)))),
     h("tbody", {}, data.rows.map((name, i) => h("tr", {}, h("th", { scope: "row" }, name), data.columns.map((column, k) => h("td", {}, cell(ctx, name, column, data.cells[i][k])))))))))
-  const bad = data.cells.flat().filter((c) => c && ["unhealthy", "degraded"].includes(c.state)).length
-  ctx.note(bad ? worded(`${bad} not healthy`, "warning") : worded("all healthy", "ok"))
+  const found = data.cells.flat().filter(Boolean), count = (...states) => found.filter((c) => states.includes(c.state)).length
+  const bad = count("unhealthy", "degraded"), dark = found.length - bad - count("healthy")
+  ctx.note(bad ? worded(`${bad} not healthy`, "warning") : dark ? worded(`${dark} not known`, "unknown") : worded("all healthy", "ok"))
 }
 
 function cell(ctx, name, column, found) {
