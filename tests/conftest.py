@@ -26,8 +26,8 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "house"))
 CONFORMANCE = Path(__file__).resolve().parents[2] / "shared" / "conformance"
 
 
-#: Reasons that may skip a test anywhere: data that lie beside the project, and a right that no package gives.
-MAY_SKIP = ("conformance", "makes no network namespaces")
+#: Reasons that may skip a test anywhere: data that lie beside the project, and what a kernel grants, not a package.
+MAY_SKIP = ("conformance", "makes no network namespaces", "has no IPv6 loopback")
 
 
 @pytest.hookimpl(hookwrapper=True)

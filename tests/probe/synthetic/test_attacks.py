@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from collections.abc import Iterator
 
@@ -65,15 +66,21 @@ class Canary:
     def __init__(self) -> None:
         self._four = Socket(self._answer)
         self.port = self._four.port
-        self._six = Socket(self._answer, address="::1", port=self.port)
+        self._sockets = [self._four]
+        with contextlib.suppress(OSError):  # a machine without IPv6 has nothing to reach there
+            self._sockets.append(Socket(self._answer, address="::1", port=self.port))
 
     @property
     def accepted(self) -> int:
-        return self._four.accepted + self._six.accepted
+        return sum(each.accepted for each in self._sockets)
+
+    @property
+    def six(self) -> bool:
+        return len(self._sockets) == 2
 
     def close(self) -> None:
-        self._four.close()
-        self._six.close()
+        for each in self._sockets:
+            each.close()
 
     @staticmethod
     def _answer(held: socket.socket) -> None:
@@ -108,6 +115,8 @@ def test_there_are_forty_of_them() -> None:
 
 @pytest.mark.parametrize(("attack", "means_us"), ATTACKS)
 def test_no_address_reaches_this_machine_unless_it_is_allowed(canary: Canary, attack: str, means_us: bool) -> None:
+    if means_us and "::1" in attack and not canary.six:
+        pytest.skip("this machine has no IPv6 loopback")
     url, before, asked = attack.replace("{p}", str(canary.port)), canary.accepted, list[str]()
     refused = look(url, guard=names(asked), timeout=2)
     assert canary.accepted == before
