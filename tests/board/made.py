@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from datetime import datetime
 from typing import Any
 
@@ -30,6 +31,7 @@ def defined(rest: str, **more: str) -> board.Definition:
     return board.read(text_of(rest, **more), "one.yml", name="one")
 
 
+@functools.lru_cache(maxsize=2)  # a reader takes a moment to open
 def source_of(store: Store) -> board.Source:
     """What the server asks: hot and lake."""
     scan = StoreScan(store)

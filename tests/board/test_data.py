@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 
 import numpy as np
@@ -11,7 +12,7 @@ from pitchey_slo import board
 from pitchey_slo.board import news
 from pitchey_slo.board.data import Board, Kept
 from pitchey_slo.store import Store
-from pitchey_slo.testing import NOON, FixedClock, rows
+from pitchey_slo.testing import NOON, fresh_store, rows
 
 from .made import asked, defined, source_of
 
@@ -21,8 +22,7 @@ ROUTES = ["/a", "/b", '/"c']
 START = NOON - timedelta(minutes=40)
 
 
-@pytest.fixture
-def filled(store: Store) -> Store:
+def fill(store: Store) -> Store:
     """Forty minutes of requests up to noon, half in the lake and half in hot; every tenth fails."""
     given = {
         "route": [ROUTES[i % 3] for i in range(COUNT)],
@@ -35,6 +35,19 @@ def filled(store: Store) -> Store:
     store.flush()
     store.append("requests", made.slice(COUNT // 2))
     return store
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """For those who only look."""
+    with fresh_store(tmp_path_factory.mktemp("home")) as store:
+        yield fill(store)
+
+
+@pytest.fixture
+def own(store: Store) -> Store:
+    """For those who add rows."""
+    return fill(store)
 
 
 def ticked(i: int) -> int:
@@ -194,19 +207,19 @@ def test_what_is_still_good_is_given_again(filled: Store) -> None:
     assert parts(306, "7d") == 1
 
 
-def test_marks_are_those_of_the_time_shown(filled: Store) -> None:
-    filled.append("deployments", rows("deployments", 2, ts=[NOON - timedelta(minutes=5), NOON - timedelta(hours=5)]))
+def test_marks_are_those_of_the_time_shown(own: Store) -> None:
+    own.append("deployments", rows("deployments", 2, ts=[NOON - timedelta(minutes=5), NOON - timedelta(hours=5)]))
     hours = [NOON - timedelta(hours=h) for h in (2, 9, 8)]
-    filled.append("incidents", rows("incidents", 3, started_at=hours, ended_at=[None, NOON, hours[1]]))
+    own.append("incidents", rows("incidents", 3, started_at=hours, ended_at=[None, NOON, hours[1]]))
     definition = defined("queries: [{expr: 'sum(pitchey_http_requests_total)'}]")
-    told = board.data(definition, source_of(filled), board.view_of(definition, NOON))
+    told = board.data(definition, source_of(own), board.view_of(definition, NOON))
     assert [(m["kind"], m["id"]) for m in told["annotations"]] == [
         ("incident", "inc-1"), ("incident", "inc-0"), ("deployment", "dep-0"),
     ]  # fmt: skip
     assert told["newest"] == int((START + timedelta(seconds=6 * (COUNT - 1))).timestamp() * 1_000)
 
 
-def test_what_comes_after_an_answer_makes_it_the_next_one(filled: Store, clock: FixedClock) -> None:
+def test_what_comes_after_an_answer_makes_it_the_next_one(own: Store) -> None:
     text = """
 title: Two
 rows:
@@ -217,7 +230,7 @@ rows:
       - {id: number, type: number, title: N, queries: [{expr: 'sum(pitchey_http_requests_total)'}]}
 """
     definition = board.read(text, name="two")
-    source = source_of(filled)
+    source = source_of(own)
 
     def at(seconds: float) -> dict[str, object]:
         view = board.view_of(definition, NOON + timedelta(seconds=seconds), length="15m")
@@ -225,7 +238,7 @@ rows:
 
     first = at(0)
     # a late row, within the minute for which points come again
-    filled.append("requests", rows(count=1, start=NOON - timedelta(seconds=20)))
+    own.append("requests", rows(count=1, start=NOON - timedelta(seconds=20)))
     second = at(30)
     part = news.newer(second, news.tick_of(first), first["watermark"])  # type: ignore[arg-type]
     assert part["same"] == ["still"] and set(part["widgets"]) == {"line", "number"}
