@@ -34,9 +34,11 @@ class Smooth:
         padded = np.zeros(-(-n // BLOCK) * BLOCK)
         padded[:n] = values
         smooth = padded.reshape(-1, BLOCK) @ self._product
-        for block in smooth:
-            block += self._last * self._fading
-            self._last = float(block[-1])
+        carried, last, fading = [], self._last, float(self._fading[-1])
+        for end in smooth[:, -1].tolist():
+            carried.append(last)
+            last = end + last * fading
+        smooth += np.array(carried)[:, None] * self._fading
         result: Floats = smooth.reshape(-1)[:n]
         if n:
             self._last = float(result[-1])
