@@ -10,10 +10,12 @@ This room draws nothing and knows no HTTP: `web/dashboards.py` serves what it ma
 `named/`, so there is no second way to count.
 """
 
-from pitchey_slo.board.data import Board, Kept, View, data, view_of
+from pitchey_slo.board.data import Board, data
+from pitchey_slo.board.kept import Kept
 from pitchey_slo.board.model import ALL, ROLES, Definition, Widget
 from pitchey_slo.board.read import load, read
 from pitchey_slo.board.source import Source, of_workbench
+from pitchey_slo.board.view import View, view_of
 
 __all__ = [
     "ALL",

@@ -11,24 +11,21 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import threading
-import time
-from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any, Final
 
 import orjson
 
 from pitchey_slo.board import events, fill, shapes
 from pitchey_slo.board.geography import places_of
-from pitchey_slo.board.model import ALL, Definition, Query, Widget
+from pitchey_slo.board.kept import Kept
+from pitchey_slo.board.model import Definition, Query, Widget
 from pitchey_slo.board.named import NAMED, Asked, given_of
 from pitchey_slo.board.shared import Shared
 from pitchey_slo.board.source import Source
 from pitchey_slo.board.span import POINTS, SPARK_POINTS, TICK_MS, Span, last, seconds_of
 from pitchey_slo.board.variables import options
+from pitchey_slo.board.view import View, with_choices
 from pitchey_slo.errors import PitcheyError, QueryError
 from pitchey_slo.promql import Limits, Result, evaluate, instant
 from pitchey_slo.promql.values import Grid
@@ -38,51 +35,13 @@ log = logging.getLogger(__name__)
 Data = dict[str, Any]
 #: What one query of a widget may take.
 LIMITS: Final = Limits(points=2_000, series=20_000, samples=50_000_000, seconds=20.0)
-#: Answers of widgets that are kept; seconds between two of one widget: at least, at most where it shows right now, and
-#: at most where it shows weeks.
-MOST_KEPT: Final = 1_000
+#: Seconds between two answers of one widget: at least, at most where it shows right now, and at most where it shows
+#: weeks.
 SOONEST, LATE, LATEST = 4.0, 60.0, 300.0
 #: Longer spans have no number of the one before, unless they are compared: it would cost as much again.
 _LONG_MS: Final = 8 * 86_400_000
 #: A span that ended so long ago changes no more than late rows change it.
 _OVER_MS: Final = 600_000
-
-
-@dataclass(frozen=True)
-class View:
-    """What somebody looks at: the time, how far back it is compared with (ms; 0: not), what was chosen."""
-
-    span: Span
-    now: datetime
-    compare: int = 0
-    chosen: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    absolute: bool = False
-
-    @property
-    def now_ms(self) -> int:
-        return int(self.now.timestamp() * 1_000)
-
-
-class Kept:
-    """Answers of widgets that are still good, for any number of threads; the oldest go when there are too many."""
-
-    def __init__(self, most: int = MOST_KEPT, clock: Callable[[], float] = time.monotonic) -> None:
-        self._most, self._clock = most, clock
-        self._found: OrderedDict[Hashable, tuple[float, Any]] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(self, key: Hashable) -> Any:
-        """What is kept and still good; None otherwise."""
-        with self._lock:
-            until, found = self._found.get(key, (0.0, None))
-        return found if self._clock() < until else None
-
-    def put(self, key: Hashable, found: Any, seconds: float) -> None:
-        with self._lock:
-            self._found[key] = (self._clock() + seconds, found)
-            self._found.move_to_end(key)
-            while len(self._found) > self._most:
-                self._found.popitem(last=False)
 
 
 class Board:
@@ -95,7 +54,7 @@ class Board:
         self._kept = kept or Kept()
         self._widgets: dict[str, Data] = {}
         self._options = options(definition, source, view, self._kept)
-        self.view = _with_choices(view, definition, self._options)
+        self.view = with_choices(view, definition, self._options)
         self._shared = Shared(source.scan)
 
     def parts(self) -> list[Callable[[], None]]:
@@ -301,34 +260,6 @@ def data(
     for part in board.parts():
         part()
     return board.answer()
-
-
-def view_of(
-    definition: Definition,
-    now: datetime,
-    *,
-    span: Span | None = None,
-    length: str = "",
-    compare: str = "",
-    chosen: Mapping[str, Sequence[str]] | None = None,
-) -> View:
-    """What somebody looks at, from words: the last `length` (the definition's own range without it), or `span`.
-    Raises RequestError."""
-    shown = span or last(seconds_of(length or definition.range), int(now.timestamp() * 1_000))
-    back = seconds_of(compare, "compare") * 1_000 if compare else 0
-    picked = {name: tuple(values) for name, values in (chosen or {}).items()}
-    # a comparison shifts by whole steps, so that its points stand where those of today do
-    back = round(back / shown.step) * shown.step if back else 0
-    return View(shown, now, back, picked, absolute=span is not None)
-
-
-def _with_choices(view: View, definition: Definition, found: Mapping[str, tuple[str, ...]]) -> View:
-    """The view with a choice for every variable: what was chosen, else everything, else the first there is."""
-    chosen = {}
-    for variable in definition.variables:
-        first = (ALL,) if variable.all else found[variable.name][:1]
-        chosen[variable.name] = view.chosen.get(variable.name) or first
-    return View(view.span, view.now, view.compare, chosen, view.absolute)
 
 
 def _print_of(widget: Widget) -> str:

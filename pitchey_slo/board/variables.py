@@ -11,7 +11,8 @@ from pitchey_slo.errors import RequestError, did_you_mean
 from pitchey_slo.promql import parse, tree
 
 if TYPE_CHECKING:
-    from pitchey_slo.board.data import Kept, View
+    from pitchey_slo.board.kept import Kept
+    from pitchey_slo.board.view import View
 
 #: Values of one variable that are offered, values that may be chosen, characters of one.
 MOST_OFFERED: Final = 500

@@ -10,7 +10,8 @@ import pytest
 
 from pitchey_slo import board
 from pitchey_slo.board import news
-from pitchey_slo.board.data import Board, Kept
+from pitchey_slo.board.data import Board
+from pitchey_slo.board.kept import Kept
 from pitchey_slo.store import Store
 from pitchey_slo.testing import NOON, fresh_store, rows
 

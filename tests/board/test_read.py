@@ -131,7 +131,7 @@ def test_what_is_shipped_fits_the_schema_and_reads_the_same_as_json(path: Path) 
 
 def test_the_schema_file_is_what_the_reader_reads() -> None:
     text = (CONFIG / "schema" / "dashboard.schema.json").read_text()
-    assert json.loads(text) == schema(), "write it anew: python -m pitchey_slo.board.fields"
+    assert json.loads(text) == schema(), "write it anew: json.dumps(board.fields.schema(), indent=2)"
     wrong = [
         {"title": "x", "rows": []},
         {"rows": [{"title": "", "widgets": [{"id": "A", "type": "line", "title": ""}]}]},
