@@ -25,9 +25,10 @@ def reasons_of(
 ) -> tuple[str, ...]:
     """Per sample "" or "level shift 4 min after deployment v1.2".
 
-    A shift begins with a sample that scores at least 0.99 within 30 minutes after a deployment. It is named from the
-    third sample on (one is a spike), for as long in those 30 minutes as the median since is three robust standard
-    deviations from that of the two hours before the deployment. The latest deployment wins.
+    A shift begins with a sample that scores at least 0.99 within 30 minutes after a deployment, and shows in the third
+    sample from there (one is a spike): the median since is three robust standard deviations from that of the two hours
+    before the deployment. Named are its samples for as long in those 30 minutes as that holds, the first two once the
+    third is there: words, unlike scores, may look back. The latest deployment wins.
     """
     reasons = [""] * len(values)
     for at, version in sorted(deployments, key=lambda each: _ms(each[0])):
@@ -36,7 +37,7 @@ def reasons_of(
         before = values[np.searchsorted(times, moment - BEFORE_MINUTES * 60_000) : first]
         for begin in np.flatnonzero(scores[first:last] >= NOTABLE) + first:
             named = [i for i in range(begin + 2, last) if _shifted(before, values[begin : i + 1])]
-            for i in named:
+            for i in [begin, begin + 1, *named] if named[:1] == [begin + 2] else named:
                 reasons[i] = f"level shift {(times[begin] - moment) // 60_000} min after deployment {version}"
             if named:
                 break
