@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from rich.console import Console
 
+    from pitchey_slo.demo.agents import Agents
     from pitchey_slo.demo.collector import Arrived
     from pitchey_slo.demo.platform import Platform
     from pitchey_slo.demo.unrest import Unrest
@@ -73,7 +74,8 @@ def send_live(
         service = stack.enter_context(_platform(settings, platform)) if platform else None
         told = stack.enter_context(serving(settings, console, service))
         traffic, faults = itertools.tee(troubles)
-        unrest = Unrest(service.faults, faults) if service else None
+        agents = _agents(settings, service, stack) if service else None
+        unrest = Unrest(service.faults, faults, agents.out if agents else None) if service else None
         found = _send(settings, console, rate, seed, seconds, start, traffic, unrest)
         _closing(console, settings)
         return found | {"told": [_plain(m) for m in told]}
@@ -90,6 +92,16 @@ def _platform(settings: Settings, given: Beside) -> Iterator[Platform | None]:
     settings.home.mkdir(parents=True, exist_ok=True)
     with platform_of(settings, given.port, given.database, given.redis) as found:
         yield found
+
+
+def _agents(settings: Settings, platform: Platform, stack: ExitStack) -> Agents | None:
+    """The agents of the demo's locations, until the stack ends."""
+    from pitchey_slo.demo.agents import Agents
+
+    server = find_server(settings.home)
+    if server is None:
+        return None
+    return stack.enter_context(Agents(server, settings.home / "spool", platform.url))
 
 
 @contextmanager

@@ -39,6 +39,7 @@ METADATA: Final = {
     "pitchey_db_replication_lag_seconds": Metadata("gauge", "how far the read replicas are behind"),
     "pitchey_cache_hits_total": Metadata("counter", "reads that the cache answered"),
     "pitchey_cache_misses_total": Metadata("counter", "reads that the cache could not answer"),
+    "pitchey_cache_evicted_total": Metadata("counter", "entries the cache threw out for want of room"),
     "pitchey_cache_memory_bytes": Metadata("gauge", "memory the cache uses"),
     "pitchey_cache_memory_max_bytes": Metadata("gauge", "memory the cache may use"),
     "pitchey_websocket_connections": Metadata("gauge", "open WebSocket connections"),
@@ -152,6 +153,7 @@ def _cache(
     return {
         ("pitchey_cache_hits_total",): np.cumsum(hits),
         ("pitchey_cache_misses_total",): np.cumsum(reads - hits),
+        ("pitchey_cache_evicted_total",): np.cumsum(rng.poisson(4 * busy * step).astype(float)),
         ("pitchey_cache_memory_bytes",): np.round(CACHE_BYTES * filled),
         ("pitchey_cache_memory_max_bytes",): np.full(len(at), float(CACHE_BYTES)),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -13,14 +14,17 @@ from typer.testing import CliRunner
 from pitchey_slo.analyse.watch import load_watched
 from pitchey_slo.cli import build
 from pitchey_slo.cli.demo_platform import environment, live_config, platform_of
+from pitchey_slo.client import HttpDoor
 from pitchey_slo.demo import upcoming
+from pitchey_slo.demo.agents import Agents
 from pitchey_slo.demo.plan import moment
-from pitchey_slo.demo.platform import Faults
+from pitchey_slo.demo.platform import Faults, Platform
 from pitchey_slo.demo.platform.app import ROUTES
 from pitchey_slo.demo.unrest import Unrest, faults_of
 from pitchey_slo.probe.health import load
 from pitchey_slo.probe.synthetic.reader import read_file
 from pitchey_slo.settings import Settings
+from tests.web.conftest import running
 
 START = datetime(2026, 11, 23, 12, 0, 3, tzinfo=UTC)
 TROUBLES = list(islice(upcoming(7, START), 40))
@@ -47,9 +51,45 @@ def test_each_kind_is_felt_where_the_platform_has_its_routes() -> None:
         assert name == fault
         assert any(p.startswith(tuple(options["routes"])) for p in patterns), options
     assert faults_of(kinds["silent_drop"]) == []
-    outages = {t.location: faults_of(t) for t in TROUBLES if t.kind == "regional_outage"}
-    assert [name for name, _ in outages["LHR"]] == ["refused"]
-    assert all(found == [] for place, found in outages.items() if place != "LHR")
+    assert {faults_of(t) == [] for t in TROUBLES if t.kind == "regional_outage"} == {True}  # felt at one place only
+
+
+def test_an_outage_cuts_off_the_location_that_is_served_there() -> None:
+    out: set[str] = set()
+    unrest = Unrest(Faults(), iter(TROUBLES), out)
+    near = {"LHR": "fra", "IAD": "iad", "SJC": "iad"}
+    seen = set()
+    for trouble in TROUBLES:
+        unrest.at(moment(trouble.start) + timedelta(seconds=1))
+        assert out == ({near[trouble.location]} if trouble.location else set())
+        seen |= out
+        unrest.at(moment(trouble.end))
+        assert out == set()
+    assert seen
+
+
+def test_agents_look_from_the_locations_of_the_history(tmp_path: Path) -> None:
+    """Against a real server and the real platform: everywhere it passes, and where a location is out it cannot
+    connect."""
+    config = tmp_path / "config"
+    (config / "synthetics").mkdir(parents=True)
+    text = (Path(__file__).parents[2] / "config" / "synthetics" / "api-health.yaml").read_text()
+    (config / "synthetics" / "api-health.yaml").write_text(text.replace("interval: 1m", "interval: 10s"))
+    with Platform(tmp_path / "platform") as platform, running(
+        tmp_path / "home", config=config, location="", api_base_url=platform.url
+    ) as server:  # fmt: skip
+        agents = Agents(server.info, tmp_path / "spool", platform.url)
+        agents.out.add("iad")
+        with agents, HttpDoor(server.info) as door:
+            deadline = time.monotonic() + 60
+            while True:
+                (test,) = door.ask("GET", "/api/monitoring/synthetic")["tests"]
+                if set(test["quorum"]["counting"]) == {"fra", "iad", "sin"}:
+                    break
+                assert time.monotonic() < deadline, test
+                time.sleep(0.1)
+        assert test["quorum"]["failing"] == ["iad"]
+        assert test["up"] is True
 
 
 def test_the_server_is_told_to_look_at_the_platform(tmp_path: Path) -> None:
