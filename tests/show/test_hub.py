@@ -13,6 +13,9 @@ import pytest
 from pitchey_slo.errors import NotFound, PitcheyError
 from pitchey_slo.show.api import Api
 from pitchey_slo.show.hub import Hub, View
+from pitchey_slo.show.orders import Orders
+from pitchey_slo.show.page import MOST_UNHEARD, Link, Viewer
+from pitchey_slo.show.process import App
 from tests.web.conftest import Running, running
 
 TEXT = """\
@@ -123,6 +126,37 @@ def test_a_server_that_is_away_is_told_once_a_tick() -> None:
         assert eyes.got == []
         await hub.close()
         await hub.api.close()
+
+    asyncio.run(main())
+
+
+def test_a_browser_that_does_not_answer_gets_no_more_until_it_does(server: Running) -> None:
+    sent: list[bytes] = []
+
+    class Wire(Link):
+        """What would go to the browser."""
+
+        def _send_msg(self, data: Any) -> None:
+            sent.append(data["b"])
+
+    async def main() -> None:
+        orders = Orders(api=server.url, token=server.info.token, fd=0, url="http://127.0.0.1:1", anonymous="viewer")
+        app = App(orders)
+        await app.boards.renew()
+        assert app.anonymous is not None
+        viewer = Viewer(app, app.anonymous, Wire())
+        viewer.hear({"do": "look", "board": "small", "span": "1h"})
+        await become(lambda: any(message.startswith(b'{"kind":"all"') for message in sent))
+        app.hub.leave(viewer)
+        sent.clear()
+        for _ in range(MOST_UNHEARD + 5):
+            viewer.take(b'{"kind":"more"}')
+        viewer.tell(kind="done")
+        assert len(sent) == MOST_UNHEARD + 1  # answers still go through
+        viewer.hear({"do": "had"})
+        await become(lambda: sent[-1].startswith(b'{"kind":"all"'))  # everything, since it missed some
+        await app.hub.close()
+        await app.api.close()
 
     asyncio.run(main())
 

@@ -39,7 +39,7 @@ export function bar(page) {
       const found = page.boards().find((b) => b.name === view.board)?.title ?? answer?.definition?.title ?? view.board
       boards.say(found)
       document.title = `${found} · Pitchey`
-      range.say(view.start ? `${moment(view.start)} – ${moment(view.end)}` : (SPANS.find(([v]) => v === (view.span || page.home())) ?? [0, view.span])[1])
+      range.say(view.start ? `${moment(view.start)} – ${moment(view.end)}` : (SPANS.find(([v]) => v === (view.span || page.home())) ?? [0, view.span || page.home()])[1])
       compare.say(view.compare ? { "1d": "vs day before", "1w": "vs week before", "4w": "vs 4 weeks before" }[view.compare] ?? `vs ${view.compare}` : "Compare")
       compare.classList.toggle("on", Boolean(view.compare))
       choices(page, variables, answer?.variables ?? [])

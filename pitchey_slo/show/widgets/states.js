@@ -3,7 +3,7 @@ import { h, s, text } from "../app/dom.js"
 
 const SHAPES = { ok: ["circle", { cx: 6, cy: 6, r: 4.4 }], warning: ["path", { d: "M6 1.4 11 10.6H1Z" }], critical: ["path", { d: "M2 2h8v8H2Z" }], unknown: ["circle", { cx: 6, cy: 6, r: 3.8, fill: "none", stroke: "currentColor", "stroke-width": 1.6 }] }
 const MEANS = {
-  healthy: "ok", ok: "ok", up: "ok", resolved: "ok", pass: "ok", passed: "ok", success: "ok", met: "ok", done: "ok",
+  healthy: "ok", ok: "ok", up: "ok", resolved: "ok", pass: "ok", passed: "ok", success: "ok", succeeded: "ok", met: "ok", done: "ok",
   degraded: "warning", warning: "warning", at_risk: "warning", pending: "warning", acknowledged: "warning", slow: "warning", warn: "warning",
   unhealthy: "critical", critical: "critical", down: "critical", exhausted: "critical", firing: "critical", fail: "critical", failed: "critical", error: "critical", fatal: "critical",
 }
