@@ -160,7 +160,7 @@ class Engine:
                     self._refresh(now)
                 for due in self._schedule.due(self._groups, now):
                     self._pool.submit(lambda due=due: self._done.put(self._run(due)))  # type: ignore[misc]
-                self._settle(self._collect(now), self._clock())
+                self._settle(self._collect(now))
                 self._failed = None
             except Exception as error:
                 # whatever it is, the loop goes on: the next turn decides again from what was committed
@@ -225,9 +225,11 @@ class Engine:
             self._commit(table, change, now, news, plan=True)
             self._changed = False  # only now: what could not be written is tried again
 
-    def _settle(self, runs: Sequence[GroupRun], now: datetime) -> None:
-        """What follows from some evaluations, from time passing, and from news."""
+    def _settle(self, runs: Sequence[GroupRun], now: datetime | None = None) -> None:
+        """What follows from some evaluations, from time passing, and from news. The time is taken under the lock: while
+        it was waited for something may have begun, and before that is no time to decide about it."""
         with self._lock:
+            now = now or self._clock()
             change = Change()
             table = self._table
             known = {group.key for group in self._groups}

@@ -146,7 +146,7 @@ def test_nobody_listens_nobody_answers_no_such_name() -> None:
     unnamed = at("http://pitchey.invalid/")
     assert (unnamed.state, unnamed.failure, unnamed.phase) == ("unhealthy", "dns", "dns")
     with silent() as port:
-        hung = looked(CHECK.replace("2s", "300ms"), URL=f"http://127.0.0.1:{port}")
+        hung = looked(CHECK.replace("2s", "1s"), URL=f"http://127.0.0.1:{port}")
     assert (hung.state, hung.failure, hung.phase) == ("unknown", "timeout", "first_byte")
     assert "while waiting for its answer" in (hung.reason or "") and hung.details["up"] is None
 
@@ -249,7 +249,7 @@ def test_websockets(api: str) -> None:
             assert (result.state, result.status, result.component) == ("healthy", 101, "websocket"), result
             assert 0 < seen["echo_seconds"] < 1 and seen["messages_per_second"] > 50 and seen["connect_seconds"] > 0
         assert looked(WS.replace("timeout", "echo: false, timeout"), URL=f"{url}/mute").ok
-        mute = looked(WS.replace("2s", "300ms"), URL=f"{url}/mute")
+        mute = looked(WS.replace("2s", "1s"), URL=f"{url}/mute")
         assert (mute.state, mute.failure, mute.phase) == ("unknown", "timeout", "first_byte")
         rude = looked(WS, URL=f"{url}/rude")
         assert (rude.state, rude.failure) == ("unhealthy", "body") and "closed" in (rude.reason or "")
@@ -260,5 +260,5 @@ def test_websockets(api: str) -> None:
     dead = looked(WS, URL=f"ws://127.0.0.1:{free_port()}")
     assert (dead.state, dead.failure) == ("unhealthy", "connect")
     with silent() as port:
-        hung = looked(WS.replace("2s", "300ms"), URL=f"ws://127.0.0.1:{port}")
+        hung = looked(WS.replace("2s", "1s"), URL=f"ws://127.0.0.1:{port}")
     assert (hung.state, hung.phase) == ("unknown", "connect")
