@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import time
@@ -41,6 +42,7 @@ rows:
       - {id: words, type: markdown, title: HOSTILE, text: '**HOSTILE** [go](javascript:alert(1))'}
       - {id: alerts, type: alerts, title: Alerts, width: 12, height: 8, named: alerts, with: {state: all}}
 """
+QUEUE = "groups:\n- name: g\n  rules:\n  - {alert: Queue, expr: queue > 0.6, for: 2m, labels: {severity: warning}}\n"
 EACH = "{expr: 'sum by (route) (last_over_time(TOTAL[1h]))', legend: '{{route}}'}"
 
 
@@ -51,7 +53,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     shutil.copytree(shipped("config") / "dashboards", config / "dashboards")
     text = BOARD.replace("HOSTILE", "<img src=x onerror=document.title=1>").replace("EACH", EACH)
     (config / "dashboards" / "mine.yml").write_text(text.replace("TOTAL", "pitchey_http_requests_total"))
-    for name, text in (("routes/routes.yml", ROUTES), ("rules/none.yml", "groups: []"), ("slos/none.yaml", "")):
+    for name, text in (("routes/routes.yml", ROUTES), ("rules/queue.yml", QUEUE), ("slos/none.yaml", "")):
         (config / name).parent.mkdir(parents=True)
         (config / name).write_text(text)
     with shown(folder, anonymous="operator", config=config) as it:
@@ -80,6 +82,11 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
             assert client.post("/api/monitoring/events", json=events).status_code == 200
             assert client.post("/api/monitoring/events/logs", json=[log]).status_code == 200
             assert client.post("/api/monitoring/events/incidents", json=[incident]).status_code == 200
+            minute = int(now) // 60 * 60
+            queue = "".join(f"queue {0.9 if i % 100 < 10 else 0.1} {minute - 60 * i}\n" for i in range(650, 20, -1))
+            openmetrics = {"content-type": "application/openmetrics-text"}
+            path = "/api/monitoring/metrics?backfill=true"
+            assert client.post(path, content=queue + "# EOF\n", headers=openmetrics).status_code == 200
             for name in ("Pay " + HOSTILE, "Second"):
                 made(client, name, severity="critical", labels={"team": HOSTILE, "off": OFF})
             silence = {"matchers": ['team="none"'], "comment": HOSTILE, "minutes": 5, "by": HOSTILE}
@@ -189,6 +196,37 @@ def test_acknowledge_silence_and_why(tab: Tab) -> None:
         ]
         alerts = client.get("/api/monitoring/alerts?state=all").json()["alerts"]
         assert any(a["acked_by"] == "dashboards: not signed in" for a in alerts)
+
+
+def test_sliders_move_the_numbers_and_a_decision_is_kept(tab: Tab) -> None:
+    from playwright.sync_api import expect
+
+    page = tab.go("/show/review")
+    threshold = page.get_by_role("slider", name="Threshold")
+    threshold.wait_for(timeout=120_000)  # a process of its own works it out
+    firings = page.locator(".whatif-numbers div", has_text="firings a week").locator("dd")
+    before = firings.inner_text()
+    use = page.get_by_role("button", name="Use these numbers")
+    expect(use).to_be_disabled()
+    threshold.focus()
+    page.keyboard.press("End")
+    expect(firings).not_to_have_text(before)
+    expect(page).to_have_url(re.compile("threshold="))
+    chosen = float(re.search(r"threshold=([0-9.]+)", page.url)[1])  # type: ignore[index]
+    use.click()
+    page.fill("dialog textarea[name=reason]", HOSTILE)
+    page.locator("dialog .primary").click()
+    expect(page.locator(".review-decided .item")).to_contain_text("decided")
+    tab.check()
+    with tab.place.server.client(tab.place.server.token("read")) as client:
+        [decision] = client.get("/api/monitoring/decisions").json()["decisions"]
+    assert decision["reason"] == HOSTILE
+    assert decision["state"] == "decided"
+    assert f"queue > {chosen:g}" in decision["after"]
+    again = Tab(tab.context.browser, tab.place)  # a link shows what its sender saw
+    again.page.goto(page.url)
+    expect(again.page.get_by_role("slider", name="Threshold")).to_have_value(threshold.input_value(), timeout=120_000)
+    again.context.close()
 
 
 def test_edit_preview_move_by_keyboard_and_save(tab: Tab) -> None:
