@@ -59,8 +59,9 @@ class Redis:
         except exceptions.ResponseError as error:
             raise _refused(str(error), context.now_in) from error
         finally:
-            if server.connection is not None:
-                await server.connection.disconnect(nowait=True)
+            connection, server.connection = server.connection, None  # one that is kept is told as unclosed
+            if connection is not None:
+                await connection.disconnect(nowait=True)
         return self._seen(info, seconds, context.monotonic())
 
     def _seen(self, info: Mapping[str, Any], seconds: float, now: float) -> Seen:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import signal
 from collections.abc import Iterator
@@ -188,6 +189,12 @@ def test_a_cache_that_is_well_and_its_hit_rate(cache: Server) -> None:
         client.get("missing")
     bad = looked(check)
     assert bad.state == "degraded" and "the share of reads that hit since the last look is 0 %" in (bad.reason or "")
+
+
+def test_no_look_leaves_a_client_behind(cache: Server, caplog: pytest.LogCaptureFixture) -> None:
+    assert looked(planned(RD, URL=f"redis://127.0.0.1:{cache.port}/0")).ok
+    gc.collect()
+    assert "Unclosed" not in caplog.text
 
 
 def test_evictions_are_seen_and_memory_is_judged(cache: Server) -> None:
