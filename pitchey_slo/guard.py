@@ -163,7 +163,8 @@ class _Answer:
 
 def _in_thread(host: str, ask: Callable[[], None]) -> None:
     """Ask in a thread of its own. Raises NameNotResolved when too many wait already."""
-    if not _asking.acquire(blocking=False):
+    places = _asking
+    if not places.acquire(blocking=False):
         reason = f"the name {host} was not asked for: {MOST_ASKED} questions wait for the name server"
         raise NameNotResolved(reason, timed_out=True)
 
@@ -171,12 +172,12 @@ def _in_thread(host: str, ask: Callable[[], None]) -> None:
         try:
             ask()
         finally:
-            _asking.release()
+            places.release()
 
     try:
         threading.Thread(target=asking, name="dns", daemon=True).start()
     except RuntimeError:  # no more threads
-        _asking.release()
+        places.release()
         raise
 
 
