@@ -22,7 +22,15 @@ MOST = 250_000
 def ready(page: Page) -> None:
     page.locator('main#board[aria-busy="false"] .card').first.wait_for()
     page.locator(".body.loading").first.wait_for(state="detached")
+    page.locator('.whatif[aria-busy="true"]').wait_for(state="detached", timeout=120_000)  # worked out on demand
     page.wait_for_timeout(1_500)  # charts draw after their numbers came
+
+
+def propose(page: Page) -> None:
+    """A rule with the numbers that its tuning proposes."""
+    page.locator(".review-rule", has_text="HighErrorRate").first.click()
+    ready(page)
+    page.get_by_role("button", name="As proposed").click()
 
 
 def keep(name: str, png: bytes) -> None:
@@ -49,6 +57,8 @@ def main(url: str, boards: list[str]) -> None:
             for board in boards or BOARDS:
                 page.goto(f"{url}/show/{board}")
                 ready(page)
+                if board == "review":
+                    propose(page)
                 tall = page.evaluate("document.documentElement.scrollHeight")
                 keep(
                     f"{board}_{look}",
