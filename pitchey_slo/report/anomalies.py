@@ -15,6 +15,7 @@ import pandas as pd
 
 from pitchey_slo.analyse.anomaly import DETECTORS
 from pitchey_slo.analyse.anomaly.deployments import reasons_of
+from pitchey_slo.analyse.backtest.ask import rules_folder
 from pitchey_slo.analyse.backtest.incidents import Incident, incidents_of
 from pitchey_slo.analyse.watch import Judged, Watched, judge, load_watched
 from pitchey_slo.analyse.watch.config import FILE
@@ -212,9 +213,7 @@ def anomalies(
     names = tuple(detectors) or tuple(DETECTORS)
     _, last = wb.span(None, end)
     start = last - timedelta(milliseconds=step_ms(window))
-    every = scores_of(entries if together else [chosen], names, wb._series(), start, last)
-    if chosen not in entries or not together:
-        every = scores_of([chosen], names, wb._series(), start, last) if together else every
+    every = scores_of(entries if together and chosen in entries else [chosen], names, wb._series(), start, last)
     incidents, given = wb.incidents(start, last), {"detectors": names, "false_per_week": false_per_week}
     frame = wb.promql(chosen.expr, start, last, f"{chosen.every // 1000}s")
     if frame.empty or not frame.shape[1]:
@@ -246,8 +245,7 @@ def _expression(text: str) -> Watched:
 
 def _static(wb: Workbench, start: datetime, end: datetime) -> tuple[Judged, ...]:
     """The rules of the shipped or own files that compare with a threshold, as they are; those on scores left out."""
-    folder = wb.settings.config / "rules"
-    file = (folder if folder.is_dir() else shipped("config") / "rules") / "alert_rules.yml"
+    file = rules_folder(wb.settings) / "alert_rules.yml"
     if not file.is_file():
         return ()
     tested = wb.backtest(file, start, end)

@@ -95,10 +95,16 @@ async def durable(waiting: Future[T]) -> T:
 def decode_and_submit(
     house: House, request: Request, pieces: list[bytes], table: Table, key: str | None
 ) -> tuple[Batch, Future[Receipt] | None]:
-    """Runs in a decoding thread; empties `pieces`, so that the body is held once."""
+    """Runs in a decoding thread."""
+    batch = decoded(house, request, pieces, table, key)
+    return batch, house.opened().submit(table.name, batch.rows) if batch.rows.num_rows else None
+
+
+def decoded(house: House, request: Request, pieces: list[bytes], table: Table, key: str | None = None) -> Batch:
+    """The rows of a body; empties `pieces`, so that the body is held once."""
     body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
     pieces.clear()
-    batch = decode(
+    return decode(
         body,
         content_type=request.headers.get("content-type", ""),
         content_encoding=request.headers.get("content-encoding"),
@@ -107,7 +113,6 @@ def decode_and_submit(
         now=house.clock(),
         batch_key=key,
     )
-    return batch, house.opened().submit(table.name, batch.rows) if batch.rows.num_rows else None
 
 
 def outcome(batch: Batch, receipt: Receipt | None) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
 from pitchey_slo.alert.words import iso
-from pitchey_slo.collect import Batch, decode
+from pitchey_slo.collect import Batch
 from pitchey_slo.collect.batch import Rejected
 from pitchey_slo.errors import BadRows, ConfigError, Conflict, RequestError, SyntheticError
 from pitchey_slo.probe.result import Result
@@ -24,7 +24,7 @@ from pitchey_slo.web.auth import needs
 from pitchey_slo.web.bodies import Form, described, read_form
 from pitchey_slo.web.corrections import to_lake
 from pitchey_slo.web.errors import answer
-from pitchey_slo.web.events import BODY, durable, outcome
+from pitchey_slo.web.events import BODY, decoded, durable, outcome
 from pitchey_slo.web.house import House, house_of
 from pitchey_slo.web.limits import read_body
 from pitchey_slo.web.maintenance import of_definition
@@ -212,16 +212,7 @@ def _decode_and_take(
     house: House, desk: Synthetic, request: Request, pieces: list[bytes]
 ) -> tuple[Batch, Future[Receipt] | None]:
     """Runs in a decoding thread."""
-    body = b"".join(pieces)
-    pieces.clear()
-    batch = decode(
-        body,
-        content_type=request.headers.get("content-type", ""),
-        content_encoding=request.headers.get("content-encoding"),
-        table=PROBES,
-        limit=house.settings.body_limit,
-        now=house.clock(),
-    )
+    batch = decoded(house, request, pieces, PROBES)
     found, rejected = [], list(batch.rejected)
     for i, row in enumerate(batch.rows.to_pylist()):
         try:

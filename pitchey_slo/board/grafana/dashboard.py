@@ -9,6 +9,7 @@ from typing import Any, Final
 from pitchey_slo.board.grafana.panels import panel
 from pitchey_slo.board.grafana.words import SOURCE, uid
 from pitchey_slo.board.model import Definition, Row, Variable, Widget
+from pitchey_slo.slo.export.grafana import BUILT_IN, SOURCE_VARIABLE
 
 #: Version of Grafana's dashboard schema (11.6 and later migrate it to theirs).
 SCHEMA_VERSION: Final = 41
@@ -50,7 +51,7 @@ def dashboard(definition: Definition) -> dict[str, Any]:
         "liveNow": False,
         "weekStart": "",
         "links": [_MENU],
-        "annotations": {"list": [_BUILT_IN, _ALERTS]},
+        "annotations": {"list": [BUILT_IN, _ALERTS]},
         "templating": {"list": [_SOURCE_VARIABLE, *map(_variable, d.variables), _WORKBENCH_VARIABLE]},
         "panels": _panels(d),
     }
@@ -116,15 +117,6 @@ def _listed(values: Sequence[str]) -> str:
     return ",".join(value.replace(",", "\\,") for value in values)
 
 
-_BUILT_IN: Final = {
-    "builtIn": 1,
-    "datasource": {"type": "grafana", "uid": "-- Grafana --"},
-    "enable": True,
-    "hide": True,
-    "iconColor": "rgba(0, 211, 255, 1)",
-    "name": "Annotations & Alerts",
-    "type": "dashboard",
-}
 _ALERTS: Final = {
     "name": "Critical alerts",
     "datasource": SOURCE,
@@ -138,20 +130,7 @@ _ALERTS: Final = {
     "tagKeys": "service",
     "useValueForTime": False,
 }
-_SOURCE_VARIABLE: Final = {
-    "name": "datasource",
-    "label": "Data source",
-    "type": "datasource",
-    "query": "prometheus",
-    "current": {},
-    "hide": 0,
-    "includeAll": False,
-    "multi": False,
-    "options": [],
-    "refresh": 1,
-    "regex": "",
-    "skipUrlSync": False,
-}
+_SOURCE_VARIABLE: Final = {**SOURCE_VARIABLE, "skipUrlSync": False}
 _WORKBENCH_VARIABLE: Final = {
     "name": "workbench",
     "label": "Workbench",

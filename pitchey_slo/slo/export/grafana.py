@@ -57,13 +57,14 @@ def dashboard(slos: Sequence[Slo], title: str = "SLOs") -> dict[str, Any]:
         "time": {"from": "now-7d", "to": "now"},
         "timepicker": {},
         "links": [],
-        "annotations": {"list": [_BUILT_IN]},
-        "templating": {"list": [_SOURCE_VARIABLE]},
+        "annotations": {"list": [BUILT_IN]},
+        "templating": {"list": [SOURCE_VARIABLE]},
         "panels": panels,
     }
 
 
-_BUILT_IN: Final = {
+#: The annotations that Grafana itself writes into every dashboard, and which Prometheus is asked; for all exports.
+BUILT_IN: Final = {
     "builtIn": 1,
     "datasource": {"type": "grafana", "uid": "-- Grafana --"},
     "enable": True,
@@ -72,7 +73,7 @@ _BUILT_IN: Final = {
     "name": "Annotations & Alerts",
     "type": "dashboard",
 }
-_SOURCE_VARIABLE: Final = {
+SOURCE_VARIABLE: Final = {
     "name": "datasource",
     "label": "Data source",
     "type": "datasource",
