@@ -50,6 +50,7 @@ __all__ = [
     "DEPLOYMENTS", "ESCALATIONS", "GROWING", "HOT", "HOUSE", "INCIDENTS", "INCIDENT_UPDATES", "LOGS", "NOTIFICATIONS",
     "PROBES", "REGISTERS", "REPORT_RUNS", "REQUESTS", "REQUEST_MINUTES", "ROLLED", "ROLLUPS", "SAMPLES", "SERIES",
     "SERIES_TABLES", "SILENCES", "STORED", "STREAMS", "SYNTHETICS", "TABLES", "TEXT", "TIME", "Column", "Table",
+    "scrubbed",
 ]  # fmt: skip
 
 #: what people send rows of
@@ -66,3 +67,16 @@ GROWING: Final = {**STREAMS, **SERIES_TABLES, **ROLLED}
 HOT: Final = {**_WRITTEN, **SERIES_TABLES}
 #: what the store keeps
 STORED: Final = {**HOT, **ROLLED}
+
+
+def scrubbed(table: str) -> dict[str, str]:
+    """Which columns of `table` are scrubbed before they are stored, and how: {column: "text", "json" or "id"}.
+
+    Whatever people may send is: each text column of those tables but the ones that say "no". Of the house's own tables
+    only what people typed into them; the other texts there come from what was scrubbed on its way in.
+    """
+    stored = STORED[table]
+    texts = [c for c in stored.columns if c.type == TEXT]
+    if table in TABLES and table != REPORT_RUNS.name:
+        return {c.name: c.scrub or "text" for c in texts if c.scrub != "no"}
+    return {c.name: c.scrub for c in texts if c.scrub not in (None, "no")}

@@ -11,7 +11,7 @@ from pitchey_slo.tables.table import TEXT, TIME, Column, Table
 
 _SAMPLED = Column("sample_interval", pa.float64(), "this row stands for so many events", default=1.0, low=1, high=1e9)
 _SOURCE = Column("source", TEXT, "who sent it: a service, a file, a collector", default="api", longest=512)
-_EVENT_ID = Column("event_id", TEXT, "unique within its source; null when the sender has none", longest=256)
+_EVENT_ID = Column("event_id", TEXT, "unique within its source; null when the sender has none", longest=256, scrub="id")
 
 REQUESTS: Final = Table(
     "requests",
@@ -26,8 +26,8 @@ REQUESTS: Final = Table(
         Column("status", pa.int16(), "HTTP status code; 0 when the client went away", required=True, low=0, high=999),
         Column("duration_ms", pa.float64(), "time to serve, milliseconds; null when not measured", low=0, high=1e9),
         Column("location", TEXT, "where it was served: colo, region or city", longest=128),
-        Column("user_hash", TEXT, "keyed hash of the user; never the user", longest=128),
-        Column("trace_id", TEXT, "W3C trace id in hex", longest=128),
+        Column("user_hash", TEXT, "keyed hash of the user; never the user", longest=128, scrub="id"),
+        Column("trace_id", TEXT, "W3C trace id in hex", longest=128, scrub="id"),
         Column("cache_status", TEXT, "HIT, MISS, EXPIRED, BYPASS, DYNAMIC, ...", longest=32),
         Column("bytes", pa.int64(), "bytes sent in the response body", low=0, high=2**62),
         _SAMPLED,
@@ -45,12 +45,12 @@ BUSINESS_EVENTS: Final = Table(
     columns=(
         Column("ts", TIME, "when it happened", required=True),
         Column("event", TEXT, "pitch_viewed, nda_signed, payment_succeeded, ...", required=True, longest=128),
-        Column("user_hash", TEXT, "keyed hash of the user; never the user", longest=128),
+        Column("user_hash", TEXT, "keyed hash of the user; never the user", longest=128, scrub="id"),
         Column("location", TEXT, "where the user is: country or region", longest=128),
         Column("value", pa.float64(), "amount, in `currency` for money", low=-1e15, high=1e15),
         Column("currency", TEXT, "ISO 4217 code for money", longest=8),
-        Column("trace_id", TEXT, "W3C trace id in hex of the request that caused it", longest=128),
-        Column("properties", TEXT, "anything else, as JSON text", longest=16_384),
+        Column("trace_id", TEXT, "W3C trace id in hex of the request that caused it", longest=128, scrub="id"),
+        Column("properties", TEXT, "anything else, as JSON text", longest=16_384, scrub="json"),
         _SAMPLED,
         _SOURCE,
         _EVENT_ID,
@@ -64,7 +64,7 @@ INCIDENTS: Final = Table(
     time="started_at",
     keep_days=0,
     columns=(
-        Column("id", TEXT, "stable name of the incident", required=True, longest=128),
+        Column("id", TEXT, "stable name of the incident", required=True, longest=128, scrub="id"),
         Column("title", TEXT, "one line in plain words", required=True),
         Column("kind", TEXT, "error_burst, slow_database, bad_deployment, regional_outage, slow_leak, flapping, ..."),
         Column("severity", TEXT, "critical, warning or info", default="warning", longest=32),
@@ -73,7 +73,7 @@ INCIDENTS: Final = Table(
         Column("routes", TEXT, "the routes that suffered, comma-separated; null for all"),
         Column("location", TEXT, "the location that suffered; null for all", longest=128),
         Column("description", TEXT, "what happened and what was done", longest=16_384),
-        Column("labelled_by", TEXT, "who says so", longest=128),
+        Column("labelled_by", TEXT, "who says so", longest=128, scrub="no"),
         Column("updated_at", TIME, "when the label was last changed"),
         Column("source", TEXT, "where the label came from", default="api", longest=512),
     ),
@@ -86,12 +86,12 @@ DEPLOYMENTS: Final = Table(
     time="ts",
     keep_days=0,
     columns=(
-        Column("id", TEXT, "stable name of the deployment", required=True, longest=128),
+        Column("id", TEXT, "stable name of the deployment", required=True, longest=128, scrub="id"),
         Column("ts", TIME, "when it went live", required=True),
         Column("service", TEXT, "what was deployed", default="pitchey", longest=128),
         Column("version", TEXT, "version, tag or commit", required=True, longest=128),
         Column("description", TEXT, "what changed", longest=16_384),
-        Column("deployed_by", TEXT, "who or what did it", longest=128),
+        Column("deployed_by", TEXT, "who or what did it", longest=128, scrub="no"),
         Column("source", TEXT, "where the row came from", default="api", longest=512),
     ),
 )

@@ -15,7 +15,11 @@ TEXT: Final = pa.string()
 @dataclass(frozen=True)
 class Column:
     """One column. `required` rows without it are refused; `default` fills it; `low`/`high` bound a number (inclusive);
-    `longest` bounds a text in characters."""
+    `longest` bounds a text in characters.
+
+    `scrub` says how personal data is taken out of a text before it is stored: as a "text" (what is found is masked in
+    it), as "json" (keys count too), as an "id" (all of it becomes a keyed hash, so that equal stays equal), or "no"
+    (a closed vocabulary, or a name that is written down on purpose: who decided)."""
 
     name: str
     type: pa.DataType
@@ -25,6 +29,7 @@ class Column:
     low: float | None = None
     high: float | None = None
     longest: int = 1_024
+    scrub: Literal["text", "json", "id", "no"] | None = None
 
 
 @dataclass(frozen=True)
