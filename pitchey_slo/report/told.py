@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
+from html import escape, unescape
 from typing import Any, Final
 
 #: Media type of the findings behind a piece, for programs that read an executed notebook. It is our own, since
@@ -97,6 +98,16 @@ def pill_of(state: str) -> Html:
 
     _, mark, words = STATES[state]
     return Html(f'<span class="state {escape(state)}">{mark} {words}</span>')
+
+
+def mark(state: str, words: str) -> Html:
+    """Any short words in a mark, coloured as a state of an SLO is: the words say what the colour does."""
+    return Html(f'<span class="state {escape(state)}">{escape(words)}</span>')
+
+
+def plain(piece: Html) -> str:
+    """The text of a piece, without its markup."""
+    return unescape(re.sub(r"<[^>]*>", " ", piece.markup)).replace("\u00a0", " ").strip()
 
 
 def table(columns: Sequence[Column], rows: Iterable[Sequence[str | Html]], *, empty: str = "nothing") -> Html:

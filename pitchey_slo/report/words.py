@@ -83,3 +83,38 @@ def hours(row: Mapping[Any, Any], end: datetime) -> float:
     last = moment(row["ended_at"]) or end
     first = moment(row["started_at"]) or last
     return (last - first).total_seconds() / 3600
+
+
+def measured(value: float | None, unit: str, digits: int | None = None) -> str:
+    """A number with its unit. `unit` is ratio (printed in per cent), count, ms, seconds, per week, or any other word,
+    such as a currency, which is put behind the number; `digits` are the decimals, each unit's own when None.
+
+    >>> measured(0.99912, "ratio", 2), measured(1234.0, "count"), measured(312.4, "ms"), measured(None, "ms")
+    ('99.91 %', '1,234', '312 ms', 'missing')
+    >>> measured(8.26, "seconds"), measured(7380, "seconds"), measured(-1.5, "EUR", 2)
+    ('8.3 s', '2 h 3 min', '−1.50 EUR')
+    """
+    if value is None or not math.isfinite(value):
+        return "missing"
+    if unit == "seconds" and digits is None:
+        return f"{value:.1f} s" if 0 <= value < 60 else ago(value)
+    decimals = _DIGITS.get(unit, 1) if digits is None else digits
+    number = f"{value * 100 if unit == 'ratio' else value:,.{decimals}f}".replace("-", "−")
+    return number + {"ratio": " %", "count": "", "seconds": " s"}.get(unit, f" {unit}")
+
+
+def grown(then: float, now: float, unit: str, digits: int | None = None) -> str:
+    """A change as people say it: points of a ratio; of all else the amount and, from something, the percentage.
+
+    >>> grown(0.99, 0.9912, "ratio", 2), grown(200, 150, "count"), grown(0, 3, "count"), grown(2000, 1940, "ms")
+    ('+0.12 points', '−50 (−25 %)', '+3', '−60 ms (−3 %)')
+    """
+    by = now - then
+    sign = "+" if by > 0 else "−" if by < 0 else "±"
+    if unit == "ratio":
+        return f"{sign}{abs(by) * 100:,.{_DIGITS['ratio'] if digits is None else digits}f} points"
+    amount = sign + measured(abs(by), unit, digits)
+    return f"{amount} ({sign}{abs(by / then) * 100:,.0f} %)" if then else amount
+
+
+_DIGITS = {"ratio": 1, "count": 0, "ms": 0}
