@@ -6,6 +6,7 @@
     |   +-- BodyTooLarge         more bytes than allowed, counted after decompression
     |   +-- UnknownFormat        a content type, encoding or file format nobody here reads
     |   +-- BadRows              every row of a delivery was refused
+    |   +-- PullError            a service did not give the rows it was asked for: `kind` says why
     +-- StoreError
     |   +-- StoreLocked          another process owns the hot store
     |   +-- StoreBusy            too much waits to be written (transient)
@@ -107,6 +108,20 @@ class UnknownFormat(CollectError):
 class BadRows(CollectError):
     reason = "invalid_rows"
     status = 422
+
+
+class PullError(CollectError):
+    """A service did not give the rows it was asked for. `kind` is auth, refused, limited, busy, slow, too_big or
+    unreadable; `retry_after` the seconds it asked us to wait."""
+
+    reason = "pull_failed"
+    status = 502
+
+    def __init__(self, message: str, kind: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.transient = kind not in ("auth", "refused")
+        self.retry_after = retry_after
 
 
 class StoreError(PitcheyError):
