@@ -89,11 +89,12 @@ class Lake:
         )
 
     def mirror(self, name: str, rows: pa.Table, seq: int) -> None:
-        """Replace a register by `rows`."""
+        """Replace a register by `rows`, whose columns become those of the table: a newer version may have more."""
         write_deltalake(
             self.table(name),
             rows,
             mode="overwrite",
+            schema_mode="overwrite",
             commit_properties=self._reaching(seq),
             writer_properties=_writer(name),
         )

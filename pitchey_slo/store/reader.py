@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -290,15 +290,16 @@ class LakeReader:
         delta = self._delta[table.name]
         if self.remote:
             self.connection.register(f"lake_{table.name}", delta.to_pyarrow_dataset())
-            self._view(table, f"lake_{table.name}")
+            self._view(table, f"lake_{table.name}", delta)
         paths = tuple(delta.file_uris())
         before = self._files.get(table.name)
         self._files[table.name] = _files(table, delta, paths)
         if not self.remote and (paths or (before is not None and before.paths)):
-            self._view(table, parquet(paths) if paths else "")
+            self._view(table, parquet(paths) if paths else "", delta)
 
-    def _view(self, table: Table, scan: str) -> None:
-        self.connection.execute(_view_sql(table, scan))
+    def _view(self, table: Table, scan: str, delta: DeltaTable) -> None:
+        there = {field.name for field in delta.schema().fields}
+        self.connection.execute(_view_sql(table, scan, there))
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -313,12 +314,15 @@ _SQL_TYPES = {
 }
 
 
-def _view_sql(table: Table, scan: str) -> str:
-    """A view of the table's columns over `scan`; without rows when that is empty."""
+def _view_sql(table: Table, scan: str, there: Collection[str] = ()) -> str:
+    """A view of the table's columns over `scan`; without rows when that is empty. Columns that the lake does not have
+    yet (it was written by an older version) are null."""
+    given = {c.name: f"NULL::{_SQL_TYPES[str(c.type)]} AS {c.name}" for c in table.columns}
     if not scan:
-        empty = ", ".join(f"NULL::{_SQL_TYPES[str(c.type)]} AS {c.name}" for c in table.columns)
-        scan = f"(SELECT {empty} WHERE false)"
-    return f"CREATE OR REPLACE VIEW {table.name} AS SELECT {', '.join(table.names)} FROM {scan}"
+        scan = f"(SELECT {', '.join(given.values())} WHERE false)"
+        there = table.names
+    names = (name if name in there else given[name] for name in table.names)
+    return f"CREATE OR REPLACE VIEW {table.name} AS SELECT {', '.join(names)} FROM {scan}"
 
 
 def parquet(paths: Sequence[str]) -> str:

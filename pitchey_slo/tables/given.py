@@ -115,6 +115,20 @@ REPORT_RUNS: Final = Table(
         Column("error", TEXT, "its error in one line", longest=4_096),
         Column("output", TEXT, "path of the notebook as it was run", longest=4_096),
         Column("html", TEXT, "path of the page made from it", longest=4_096),
+        Column("kind", TEXT, "what people call the notebook: 30_slo_report is slo", longest=128),
+        Column("trigger", TEXT, "who asked for it: manual, schedule or alert", longest=32),
+        Column("schedule", TEXT, "name of the schedule it was run for", longest=128),
+        Column("due_at", TIME, "the time of the schedule it was run for"),
+        Column(
+            "identity", TEXT, "SHA-256 of notebook, parameters and data: equal ones are the same report", longest=64
+        ),
+        Column("verdict", TEXT, "its data when it began: fresh, stale, partial or unknown", longest=32),
+        Column("freshness", TEXT, "how old each table it needs was, and what was missing, as JSON", longest=16_384),
+        Column("attempts", pa.int64(), "which attempt at the same question it is, counted from 1"),
+        Column("rerun_of", TEXT, "the run that it repeats", longest=128),
+        Column("masked", pa.int64(), "secrets that were taken out of what it wrote"),
+        Column("summary", TEXT, "its first paragraph", longest=4_096),
+        Column("delivery", TEXT, "who was sent it, when, by which channel, or why not, as JSON", longest=16_384),
     ),
 )
 

@@ -264,10 +264,40 @@ INCIDENT_UPDATES: Final = Table(
     ),
 )
 
+REPORT_DUES: Final = Table(
+    "report_dues",
+    "every time a schedule of reports was due, and what became of it; and since when each schedule is followed",
+    "register",
+    time="due_at",
+    keep_days=400,
+    columns=(
+        Column("id", TEXT, "schedule and due time: daily_review@2026-11-23T05:23:00Z", required=True, longest=256),
+        Column("schedule", TEXT, "name of the schedule", required=True, longest=128),
+        Column("due_at", TIME, "when it was due by its cron expression, jitter aside", required=True),
+        Column(
+            "state",
+            TEXT,
+            "waiting, running, succeeded, failed or skipped; followed for the schedule itself",
+            required=True,
+            longest=32,
+        ),
+        Column("reason", TEXT, "why it failed or was skipped, in plain words", longest=4_096),
+        Column("trigger", TEXT, "schedule, or manual when a person asked", longest=32),
+        Column("rule", TEXT, "cron expression and zone it was due by", longest=256),
+        Column("started_at", TIME, "when its run began"),
+        Column("ended_at", TIME, "when it was settled"),
+        Column("run_id", TEXT, "its run in report_runs", longest=128),
+        Column("attempts", pa.int64(), "how often it was begun"),
+        Column("told", TEXT, "ids of the messages about it, as a JSON list", longest=16_384),
+        Column("receipt", TEXT, "what became of these messages, as JSON; null until all are settled", longest=16_384),
+        Column("updated_at", TIME, "when this row was last written", required=True),
+    ),
+)
+
 HOUSE: Final = {
     t.name: t
     for t in (
         *(CORRECTIONS, ALERTS, ALERT_EVENTS, NOTIFICATIONS, ALERT_GROUPS, ESCALATIONS, SILENCES, DECISIONS),
-        *(DASHBOARDS, SYNTHETICS, INCIDENT_UPDATES),
+        *(DASHBOARDS, SYNTHETICS, INCIDENT_UPDATES, REPORT_DUES),
     )
 }
