@@ -38,10 +38,14 @@ class Settings(BaseSettings):
         "pitchey-monitoring", alias="KV_NAMESPACE", description="Workers KV namespace that the Worker module uses"
     )
     cloudflare_account_id: str | None = Field(
-        None, alias="CLOUDFLARE_ACCOUNT_ID", description="account of the KV namespace the status page is published to"
+        None,
+        alias="CLOUDFLARE_ACCOUNT_ID",
+        description="Cloudflare account: of the KV namespace for the status page, and of Analytics Engine",
     )
     cloudflare_api_token: SecretStr | None = Field(
-        None, alias="CLOUDFLARE_API_TOKEN", description="API token with Workers KV Storage: Edit, to publish the page"
+        None,
+        alias="CLOUDFLARE_API_TOKEN",
+        description="API token with Workers KV Storage: Edit (status page) and Account Analytics: Read (pulling)",
     )
     cloudflare_api_url: str = Field(
         "https://api.cloudflare.com/client/v4", alias="CLOUDFLARE_API_URL", description="where Cloudflare's API answers"

@@ -168,6 +168,19 @@ class Store:
         """Ask hot: the server's own fixed queries, never text from people."""
         return self._hot.query(sql, params)
 
+    def fact(self, name: str) -> str | None:
+        """What `put_fact` wrote last under this name; None before."""
+        return self._hot.fact(name)
+
+    def put_fact(self, name: str, value: str) -> None:
+        """Keep a small fact in the hot file, such as how far something was read; returns when it is durable."""
+
+        def put(cursor: duckdb.DuckDBPyConnection) -> None:
+            cursor.execute("DELETE FROM facts WHERE name = ?", [name])
+            cursor.execute("INSERT INTO facts VALUES (?, ?)", [name, value])
+
+        self._writer.write(put).result()
+
     def flush(self) -> None:
         """Bring everything committed so far into the lake. Idempotent; also runs every `flush_seconds`."""
         with self._flush_lock:

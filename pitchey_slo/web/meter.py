@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -29,6 +29,14 @@ class Meter:
         f"{PREFIX}http_request_seconds": Metadata("summary", "time until the answer was sent, by method and path"),
         f"{PREFIX}status_published_total": Metadata("counter", "times the status page was published to Cloudflare KV"),
         f"{PREFIX}status_publish_errors_total": Metadata("counter", "times publishing it failed"),
+        f"{PREFIX}analytics_engine_pulls_total": Metadata("counter", "pulls of Analytics Engine, by how they ended"),
+        f"{PREFIX}analytics_engine_rows_total": Metadata(
+            "counter", "data points pulled, by table and what became of them"
+        ),
+        f"{PREFIX}analytics_engine_up": Metadata("gauge", "1 when the last pull of Analytics Engine got through"),
+        f"{PREFIX}analytics_engine_behind_seconds": Metadata(
+            "gauge", "time since the newest moment that was pulled from Analytics Engine"
+        ),
         f"{PREFIX}queue_bytes": Metadata("gauge", "bytes that wait to be written"),
         f"{PREFIX}free_bytes": Metadata("gauge", "free bytes on the disk of the store"),
         f"{PREFIX}commit_sequence": Metadata("gauge", "number of the newest durable commit"),
@@ -41,11 +49,16 @@ class Meter:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._counts: Counter[Labels] = Counter()
+        self._gauges: dict[str, Callable[[], float | None]] = {}
 
     def add(self, name: str, value: float, **labels: str) -> None:
         key = labels_of({"__name__": PREFIX + name, **labels})
         with self._lock:
             self._counts[key] += value  # type: ignore[assignment]  # Counter holds floats as well
+
+    def gauge(self, name: str, value: Callable[[], float | None]) -> None:
+        """A number that is asked for when the metrics are; None leaves it out."""
+        self._gauges[name] = value
 
     def rows(self, table: str, receipt: Receipt | None, reasons: Mapping[str, int]) -> None:
         """One delivery of rows."""
@@ -71,6 +84,7 @@ class Meter:
             "lake_lag_seconds": status.lake_lag_seconds,
             "ready": status.ready,
             "queries": queries,
+            **{name: value() for name, value in list(self._gauges.items())},
         }
         with self._lock:
             counts = dict(self._counts)
