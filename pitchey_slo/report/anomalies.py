@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pandas as pd
@@ -24,6 +24,8 @@ from pitchey_slo.errors import QueryError
 from pitchey_slo.plots.theme import count
 from pitchey_slo.promql.scan import Floats, Ints, MemoryScan
 from pitchey_slo.report import told
+from pitchey_slo.report.about import About, about, changes, ending
+from pitchey_slo.report.facts import Fact
 from pitchey_slo.report.told import Column, Html
 from pitchey_slo.report.words import ago as duration
 from pitchey_slo.report.words import said
@@ -31,6 +33,9 @@ from pitchey_slo.settings import Settings, shipped
 
 if TYPE_CHECKING:
     from pitchey_slo.workbench import Moment, Workbench
+
+
+NOTEBOOK: Final = "50_anomalies"
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +54,7 @@ class Anomalies:
     false_per_week: float
     start: datetime
     end: datetime
+    about: About
 
     @cached_property
     def known(self) -> tuple[Incident, ...]:
@@ -93,6 +99,23 @@ class Anomalies:
         return told.paragraph(first + more, second.strip(), few.strip(), kind="lead") + told.paragraph(
             f"{said(self.start)} to {said(self.end)}, scored every {duration(self.watched.every / 1000)}.", kind="quiet"
         )
+
+    def facts(self) -> list[Fact]:
+        """What the best detector finds, beside the rules that people wrote."""
+        best, many = self.best, len(self.known)
+        judged = best if many else None
+        return [
+            Fact("incidents", "labelled incidents", many, better="down"),
+            Fact("caught", "found by the best detector", judged.caught if judged else None, better="up"),
+            Fact("false", "its false alerts a week", judged.false_per_week if judged else None, "a week", "down", 1),
+            Fact("late", "age of an incident when found", _late_or_none(judged), "seconds", "down"),
+            Fact("by_rules", "found by rules with thresholds", len(_found(self.rules)) if many else None, better="up"),
+            Fact("samples", "samples", int(self.values.notna().sum())),
+        ]
+
+    def changes(self) -> Html:
+        """What changed since the last such report."""
+        return changes(self.about, self.facts(), self.summary())
 
     def table(self) -> Html:
         """Every detector on this series, and the rules that people wrote."""
@@ -167,15 +190,15 @@ class Anomalies:
 
     def provenance(self) -> Html:
         """What it was made from."""
-        return told.facts(
+        return ending(
+            self.about,
             {
                 "series": self.watched.name,
                 "expression": self.watched.expr,
                 "samples": count(int(self.values.notna().sum())),
                 "missing": count(int(self.values.isna().sum())),
                 "incidents": str(len(self.known)),
-                "newest": said(self.end),
-            }
+            },
         )
 
     def _ordered(self, judged: Sequence[Judged]) -> list[Judged]:
@@ -230,6 +253,20 @@ def anomalies(
         false_per_week=false_per_week,
         start=start,
         end=last,
+        about=about(
+            wb,
+            NOTEBOOK,
+            start=start,
+            end=last,
+            tables=["requests", "rollups", "samples", "incidents", "deployments"],
+            parameters={
+                "series": series,
+                "window": window,
+                "detectors": list(detectors),
+                "false_per_week": false_per_week,
+                "end": end,
+            },
+        ),
     )
 
 
@@ -266,6 +303,10 @@ def nines(score: float) -> str:
         return f"{score:.2g}"
     digits = min(6, 1 - math.floor(math.log10(max(1 - score, 1e-6))))
     return f"{math.floor(score * 10**digits + 0.05) / 10**digits:.{digits}f}"
+
+
+def _late_or_none(judged: Judged | None) -> float | None:
+    return judged.detect_seconds if judged and math.isfinite(judged.detect_seconds) else None
 
 
 def _short(threshold: float) -> float:

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pandas as pd
 
 from pitchey_slo.plots.theme import count, percent
 from pitchey_slo.report import told
+from pitchey_slo.report.about import About, about, changes, ending
+from pitchey_slo.report.facts import Fact
 from pitchey_slo.report.told import Column, Html
 from pitchey_slo.report.words import said
 from pitchey_slo.slo import LintReport, Slo, SloReport
@@ -23,6 +25,7 @@ from pitchey_slo.slo.model import MetricSource, Raw, Threshold
 if TYPE_CHECKING:
     from pitchey_slo.workbench import Moment, Workbench
 
+NOTEBOOK: Final = "31_slo_explain"
 #: Look-backs of the burn rate, and what people call them.
 LOOKBACKS = {"1h": "the last hour", "6h": "the last 6 hours", "1d": "the last day", "3d": "the last 3 days"}
 _TENTHS = 10
@@ -38,6 +41,7 @@ class Explained:
     lint: LintReport
     incidents: pd.DataFrame
     deployments: pd.DataFrame
+    about: About
 
     def summary(self) -> Html:
         """What was promised and how it stands."""
@@ -45,6 +49,30 @@ class Explained:
         return told.paragraph(self._promise(), r.sentence(), kind="lead") + told.paragraph(
             f"{r.display_name}, {said(r.start)} to {said(r.end)}.", r.description, kind="quiet"
         )
+
+    def facts(self) -> list[Fact]:
+        """The promise, how it is kept, and how fast the budget goes."""
+        r = self.report
+        rates = {
+            name: None if each.sli is None else (1 - each.sli) / (1 - each.target) for name, each in self.recent.items()
+        }
+        return [
+            Fact("budget_left", "budget left", r.budget_left, "ratio", "up", 0),
+            Fact("sli", f"share of good {r.noun}", r.sli, "ratio", "up", 3),
+            Fact("target", "promised share", r.target, "ratio", None, 3),
+            Fact("bad", f"bad {r.noun}", r.bad, better="down"),
+            Fact("valid", f"all {r.noun}", r.valid),
+            *(Fact(f"burn_{k}", f"burn rate of {v}", rates[k], "times", "down", 1) for k, v in LOOKBACKS.items()),
+        ]
+
+    def changes(self) -> Html:
+        """What changed since the last such report."""
+        return changes(self.about, self.facts(), self.summary())
+
+    def provenance(self) -> Html:
+        """What it was made from."""
+        found = self.report.provenance
+        return ending(self.about) + told.folded("the query, as it was run", found.query)
 
     def counted(self) -> Html:
         """Which events count, and which of them are bad."""
@@ -209,6 +237,14 @@ def explain(wb: Workbench, name: str, *, end: Moment = None) -> Explained:
         lint=next(found for found in wb.lint(name, end=first.end) if found.objective == first.objective),
         incidents=wb.incidents(first.start, first.end),
         deployments=wb.deployments(first.start, first.end),
+        about=about(
+            wb,
+            NOTEBOOK,
+            start=first.start,
+            end=first.end,
+            tables=sorted({"incidents", "deployments", "corrections"} | set(first.provenance.tables)),
+            parameters={"slo": name, "end": end},
+        ),
     )
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pitchey_slo.analyse import Investigation, investigate
 from pitchey_slo.analyse.investigate import Cause, Explanation, Kind, Totals
 from pitchey_slo.errors import QueryError
 from pitchey_slo.plots.theme import count
 from pitchey_slo.report import told
+from pitchey_slo.report.about import About, about, changes, ending
+from pitchey_slo.report.facts import Fact
 from pitchey_slo.report.told import Column, Html
 from pitchey_slo.report.words import milliseconds, said
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
     from pitchey_slo.workbench import Moment, Workbench
 
+NOTEBOOK: Final = "70_incident_investigation"
 #: Minutes shown around the window.
 AROUND = 60
 _NAMES = {"endpoint": "endpoints", "location": "locations", "source": "sources"}
@@ -35,6 +38,7 @@ class Case:
     percentiles: pd.DataFrame
     events: pd.DataFrame
     frozen_at: datetime | None
+    about: About
 
     def summary(self) -> Html:
         """What happened, where, and what else changed, in a few sentences."""
@@ -50,6 +54,27 @@ class Case:
             + ".",
             kind="quiet",
         )
+
+    def facts(self) -> list[Fact]:
+        """The window, and how much worse it was than before."""
+        now, before = self.found.now, self.found.before
+        return [
+            Fact("requests", "requests", now.requests),
+            Fact("error_ratio", "failed", now.error_ratio, "ratio", "down", 2),
+            Fact("error_ratio_before", "failed before", before.error_ratio, "ratio", "down", 2),
+            Fact("slow_ratio", "slow", now.slow_ratio, "ratio", "down", 2),
+            Fact("p95", "p95", now.p95_ms, "ms", "down"),
+            Fact("p95_before", "p95 before", before.p95_ms, "ms", "down"),
+        ]
+
+    def changed(self) -> Html:
+        """What changed since the last look at the same."""
+        return changes(self.about, self.facts(), self.summary())
+
+    def provenance(self) -> Html:
+        """What it was made from."""
+        before = f"{said(self.found.baseline_start)} to {said(self.found.baseline_end)}"
+        return ending(self.about, {"compared with": before})
 
     def totals(self) -> Html:
         """Now and before, side by side."""
@@ -171,6 +196,7 @@ def investigation(
     the last hour of data is looked at."""
     from pitchey_slo.workbench import parse_time
 
+    given = {"title": title, "alert": alert, "start": start, "end": end, "where": where}
     first, last = parse_time(start, "start"), parse_time(end, "end")
     row = _alert(wb, alert) if alert else None
     if row is not None:
@@ -192,6 +218,14 @@ def investigation(
         percentiles=wb.percentiles(*span, bucket=width, where=where or None),
         events=_events(wb, alert),
         frozen_at=row["resolved_at"] if row is not None else None,
+        about=about(
+            wb,
+            NOTEBOOK,
+            start=first,
+            end=last,
+            tables=["requests", "samples", "deployments", "incidents", "alerts", "alert_events"],
+            parameters=given,
+        ),
     )
 
 

@@ -1,4 +1,4 @@
-"""The first paragraphs of the SLO report: the numbers as a person would say them."""
+"""The first paragraphs of the SLO report, the numbers as a person would say them, and the key numbers as facts."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from pitchey_slo.plots.theme import count, percent
+from pitchey_slo.report.facts import Fact
 from pitchey_slo.report.words import ago, hours, milliseconds, moment, said
 
 if TYPE_CHECKING:
     from pitchey_slo.report.review import Review
+    from pitchey_slo.slo import SloReport
 
 _ORDER = {"exhausted": 0, "at_risk": 1}
 
@@ -23,6 +25,28 @@ def promises(found: Review) -> list[str]:
 def circumstances(found: Review) -> list[str]:
     """Traffic, speed, what happened, and how old the data is."""
     return [_traffic(found), speed(found), _happened(found), _age(found)]
+
+
+def facts(found: Review) -> list[Fact]:
+    """What is compared from report to report: kept budgets, what is left of each, traffic, errors, speed, incidents."""
+    known = [r for r in found.primary if r.budget_left is not None]
+    kept = sum(r.state != "exhausted" for r in known)
+    requests, errors = float(found.volume["requests"].sum()), float(found.volume["errors"].sum())
+    p95 = found.overall["p95"].iloc[0] if len(found.overall) else None
+    return [
+        Fact("budgets_kept", "objectives that kept their budget", kept if known else None, better="up"),
+        *(_left(r) for r in found.primary),
+        Fact("requests", "requests", requests),
+        Fact("error_ratio", "server errors", errors / requests if requests else None, "ratio", "down", 2),
+        Fact("p95", f"p95 of the {whose(found)}", None if pd.isna(p95) else float(p95), "ms", "down"),
+        Fact("incidents", "labelled incidents", len(found.incidents), better="down"),
+    ]
+
+
+def _left(report: SloReport) -> Fact:
+    name = f"budget_left:{report.slo}:{report.objective}"
+    label = f"budget left, {report.display_name or report.slo} ({report.objective})"
+    return Fact(name, label, report.budget_left, "ratio", "up", 0)
 
 
 def _verdict(found: Review) -> str:
@@ -100,8 +124,8 @@ def _happened(found: Review) -> str:
 
 
 def _age(found: Review) -> str:
-    row = found.tables[found.tables["table"] == "requests"].iloc[0]
-    return f"The newest request was {ago(row['age_seconds'])} old when this was written." if row["rows"] else ""
+    read = next(r for r in found.about.reads if r.table == "requests")
+    return f"The newest request was {ago(read.age_seconds)} old when this was written." if read.newest else ""
 
 
 def _many(number: int, one: str, more: str) -> str:

@@ -5,17 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
 from pitchey_slo.plots.theme import count
 from pitchey_slo.report import told
+from pitchey_slo.report.about import About, about, changes, ending
+from pitchey_slo.report.facts import Fact
 from pitchey_slo.report.told import Column, Html
 from pitchey_slo.report.words import milliseconds, said
 
 if TYPE_CHECKING:
     from pitchey_slo.workbench import Moment, Workbench
+
+
+NOTEBOOK: Final = "20_percentiles"
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +36,7 @@ class Quantiles:
     start: datetime
     end: datetime
     bucket: str
+    about: About
 
     def summary(self) -> Html:
         """The finding in a few sentences."""
@@ -55,6 +61,27 @@ class Quantiles:
         return told.paragraph(first, second, kind="lead") + told.paragraph(
             f"From {said(self.start)} to {said(self.end)}.", kind="quiet"
         )
+
+    def facts(self) -> list[Fact]:
+        """The asked quantile three ways, and how far off the two that estimate were."""
+        mine = self.overall[self.overall["quantile"] == self.quantile]
+        row: Mapping[Any, Any] = mine.iloc[0].to_dict() if len(mine) else {}
+        worst = {n: _least(self.over_time[n].abs().max()) for n in ("sketch_error", "histogram_error")}
+        return [
+            Fact("exact", f"{self.name}, exact", _least(row.get("exact")), "ms", "down"),
+            Fact("histogram", f"{self.name}, interpolated", _least(row.get("histogram")), "ms"),
+            Fact("sketch_off", "sketch off by at most", worst["sketch_error"], "ratio", "down", 2),
+            Fact("histogram_off", "interpolation off by at most", worst["histogram_error"], "ratio", "down", 0),
+            Fact("measured", "requests measured", _least(row.get("measured"))),
+        ]
+
+    def changes(self) -> Html:
+        """What changed since the last such report."""
+        return changes(self.about, self.facts(), self.summary())
+
+    def provenance(self) -> Html:
+        """What it was made from."""
+        return ending(self.about, {"one point for each": self.bucket})
 
     @property
     def name(self) -> str:
@@ -107,6 +134,14 @@ def quantiles(
         start=start,
         end=last,
         bucket=bucket,
+        about=about(
+            wb,
+            NOTEBOOK,
+            start=start,
+            end=last,
+            tables=["requests", "rollups"],
+            parameters={"quantile": quantile, "window": window, "where": where, "end": end},
+        ),
     )
 
 
@@ -125,6 +160,11 @@ def _answers(row: Mapping[Any, Any]) -> tuple[str, ...]:
         _percent(row["histogram_error"]),
         count(row["measured"]),
     )
+
+
+def _least(value: Any) -> float | None:
+    """A number of a frame; None for a missing one."""
+    return None if value is None or pd.isna(value) else float(value)
 
 
 def _percent(error: float) -> str:

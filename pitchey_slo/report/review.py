@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
 
 from pitchey_slo.plots.theme import count, day, percent, sli_digits
 from pitchey_slo.report import lead, told
+from pitchey_slo.report.about import About, about, changes, ending
 from pitchey_slo.report.told import Column, Html
 from pitchey_slo.report.words import ago, hours, lasted, milliseconds, moment, said
 from pitchey_slo.slo import LintReport, Slo, SloReport
@@ -24,6 +25,9 @@ from pitchey_slo.slo.model import MetricSource, Ratio
 
 if TYPE_CHECKING:
     from pitchey_slo.workbench import Moment, Workbench
+
+
+NOTEBOOK: Final = "30_slo_report"
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,15 +44,18 @@ class Review:
     overall: pd.DataFrame
     volume: pd.DataFrame
     routes: pd.DataFrame
-    tables: pd.DataFrame
+    about: About
     start: datetime
     end: datetime
-    now: datetime
     lint: tuple[LintReport, ...] = ()
 
     def summary(self) -> Html:
         """The week in a few plain sentences, written from the numbers."""
         return told.paragraph(*lead.promises(self), kind="lead") + told.paragraph(*lead.circumstances(self))
+
+    def changes(self) -> Html:
+        """What changed since the last such report."""
+        return changes(self.about, lead.facts(self), self.summary())
 
     def table(self) -> Html:
         """Every objective and window, least budget left first. In the executed notebook the table carries all numbers
@@ -201,29 +208,8 @@ class Review:
             changed, deployments, empty="No deployment was recorded."
         )
 
-    def freshness(self) -> Html:
-        """Per table: rows, span, and how old the newest row was when the report was made."""
-        columns = (
-            Column("table"),
-            Column("rows", number=True),
-            Column("oldest"),
-            Column("newest"),
-            Column("age of the newest", number=True),
-        )
-        rows = [
-            (
-                str(row["table"]),
-                count(row["rows"]),
-                said(moment(row["oldest"])),
-                said(moment(row["newest"])),
-                ago(row["age_seconds"]),
-            )
-            for row in self.tables.to_dict("records")
-        ]
-        return told.table(columns, rows)
-
     def provenance(self) -> Html:
-        """The queries as they were run, the rows they read and how long that took."""
+        """What was read, how fresh it was, and the queries as they were run."""
         scans = {r.provenance.query: r.provenance for r in self.reports}
         pieces = [
             told.paragraph(
@@ -232,7 +218,7 @@ class Review:
             + told.folded("the query, as it was run", scan.query)
             for scan in scans.values()
         ]
-        return sum(pieces, Html(""))
+        return sum(pieces, ending(self.about))
 
 
 def review(wb: Workbench, *, service: str = "all", window: str = "", end: Moment = None) -> Review:
@@ -243,6 +229,7 @@ def review(wb: Workbench, *, service: str = "all", window: str = "", end: Moment
     primary = tuple(sorted(_primary(found), key=_rank))
     start, last = _span(wb, primary, end)
     context, where = _context(wb, primary)
+    counted = {table for r in found for table in r.provenance.tables}
     return Review(
         reports=reports,
         primary=primary,
@@ -253,10 +240,16 @@ def review(wb: Workbench, *, service: str = "all", window: str = "", end: Moment
         overall=wb.percentiles(start, last, bucket=None, where=where),
         volume=wb.volume(start, last, bucket="1h"),
         routes=wb.routes(context.start if context else start, context.end if context else last, where=where),
-        tables=wb.freshness(),
+        about=about(
+            wb,
+            NOTEBOOK,
+            start=start,
+            end=last,
+            tables=sorted({"requests", "incidents", "deployments", "corrections"} | counted),
+            parameters={"service": service, "window": window, "end": end},
+        ),
         start=start,
         end=last,
-        now=datetime.now(UTC),
         lint=wb.lint(*dict.fromkeys(r.slo for r in primary), end=last) if primary else (),
     )
 

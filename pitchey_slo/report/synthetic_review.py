@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pitchey_slo.analyse.synthetic import Reviewed
 from pitchey_slo.names import FAILURES
 from pitchey_slo.plots.theme import count, percent
 from pitchey_slo.probe.synthetic.uptime import ALL, Outage, Uptime
 from pitchey_slo.report import told as telling
+from pitchey_slo.report.about import About, about, changes, ending
+from pitchey_slo.report.facts import Fact
 from pitchey_slo.report.told import Column, Html
 from pitchey_slo.report.words import ago, milliseconds, said
 
 if TYPE_CHECKING:
     from pitchey_slo.workbench import Moment, Workbench
 
+NOTEBOOK: Final = "60_synthetic_review"
 #: Tests whose phases are drawn.
 DRAWN = 4
 
@@ -27,7 +30,7 @@ class Sheet:
     """A review as pieces of a page."""
 
     found: Reviewed
-    watermark: datetime | None
+    about: About
 
     def summary(self) -> Html:
         """How it was, in a few sentences."""
@@ -36,6 +39,22 @@ class Sheet:
             f"from {_many(len(self.found.locations), 'location')}.",
             kind="quiet",
         )
+
+    def facts(self) -> list[Fact]:
+        """Uptime of each test, and what was wrong in all."""
+        outages = [o for u in self.found.tests for o in u.outages]
+        repairs = [o.seconds for o in outages if not o.open]
+        return [
+            *(Fact(f"uptime:{u.test}", f"uptime, {u.test}", u.uptime, "ratio", "up", 3) for u in self.found.tests),
+            Fact("outages", "outages", len(outages), better="down"),
+            Fact("repair", "mean time to repair", sum(repairs) / len(repairs) if repairs else None, "seconds", "down"),
+            Fact("flaky", "flaky tests", len(self.found.flaky), better="down"),
+            Fact("looks", "looks", sum(u.looks for u in self.found.tests)),
+        ]
+
+    def changes(self) -> Html:
+        """What changed since the last such report."""
+        return changes(self.about, self.facts(), self.summary())
 
     @property
     def drawn(self) -> tuple[str, ...]:
@@ -123,14 +142,12 @@ class Sheet:
     def provenance(self) -> Html:
         """What it was made from."""
         looks = sum(u.looks for u in self.found.tests)
-        return telling.facts(
+        return ending(
+            self.about,
             {
-                "from": said(self.found.start),
-                "to": said(self.found.end),
-                "newest result": said(self.watermark),
                 "looks": count(looks),
                 "down when": f"{percent(self.found.history.policy.share, 0)} of the locations that count fail",
-            }
+            },
         )
 
 
@@ -138,9 +155,12 @@ def synthetic_review(wb: Workbench, *, window: str = "28d", end: Moment = None) 
     """Gather it over a window such as "28d" before `end` (None: the minute after the newest result)."""
     from pitchey_slo.workbench import parse_time, step_ms
 
-    watermark = wb.reader.watermark("probes")
     last = parse_time(end, "end") or wb.newest_minute("probes")
-    return Sheet(wb.synthetic_review(last - timedelta(milliseconds=step_ms(window)), last), watermark)
+    start = last - timedelta(milliseconds=step_ms(window))
+    what = about(
+        wb, NOTEBOOK, start=start, end=last, tables=["probes", "synthetics"], parameters={"window": window, "end": end}
+    )
+    return Sheet(wb.synthetic_review(start, last), what)
 
 
 def _summary(found: Reviewed) -> list[str]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pitchey_slo.analyse.review import Looked, Proposal, Review
 from pitchey_slo.analyse.review.words import incidents, setting, times, weeks
 from pitchey_slo.plots.theme import count
 from pitchey_slo.report import told as telling
+from pitchey_slo.report.about import About, about, changes, ending
+from pitchey_slo.report.facts import Fact
 from pitchey_slo.report.told import Column, Html
 from pitchey_slo.report.words import ago, said
 
@@ -18,11 +20,15 @@ if TYPE_CHECKING:
     from pitchey_slo.workbench import Moment, Workbench
 
 
+NOTEBOOK: Final = "40_threshold_review"
+
+
 @dataclass(frozen=True, eq=False)
 class Sheet:
     """A review as pieces of a page."""
 
     review: Review
+    about: About
 
     @property
     def proposals(self) -> tuple[Proposal, ...]:
@@ -35,6 +41,25 @@ class Sheet:
             f"{len(self.review.rules)} alert rules.",
             kind="quiet",
         )
+
+    def facts(self) -> list[Fact]:
+        """How good the rules are, and what waits for a decision."""
+        r = self.review
+        fired, false = sum(each.per_week for each in r.rules), sum(each.false_per_week for each in r.rules)
+        return [
+            Fact("noisy", "noisy rules", len(r.noisy), better="down"),
+            Fact("missed", "incidents nobody was told of", len(r.missed), better="down"),
+            Fact("incidents", "labelled incidents", len(r.incidents), better="down"),
+            Fact("fired", "firings a week, all rules", fired, "a week", None, 1),
+            Fact("false", "firings a week without an incident", false, "a week", "down", 1),
+            Fact("proposals", "proposals", len(r.proposals)),
+            Fact("due", "decisions to look at again", len(r.due), better="down"),
+            Fact("blind", "rules that never had data", len(r.blind), better="down"),
+        ]
+
+    def changes(self) -> Html:
+        """What changed since the last such report."""
+        return changes(self.about, self.facts(), self.summary())
 
     def due(self) -> Html:
         """Earlier decisions that asked to be looked at again."""
@@ -170,15 +195,13 @@ class Sheet:
 
     def provenance(self) -> Html:
         """What it was made from."""
-        return telling.facts(
+        return ending(
+            self.about,
             {
-                "from": said(self.review.start),
-                "to": said(self.review.end),
-                "newest request": said(self.review.watermark),
                 "incidents": f"{len(self.review.incidents)} ({self.review.incidents_hash[:12]})",
                 "rules": str(len(self.review.rules)),
                 "computed in": f"{self.review.seconds:.0f} s",
-            }
+            },
         )
 
 
@@ -187,7 +210,11 @@ def threshold_review(wb: Workbench, *, window: str = "28d", end: Moment = None) 
     from pitchey_slo.workbench import step_ms
 
     _, last = wb.span(None, end)
-    return Sheet(wb.review(last - timedelta(milliseconds=step_ms(window)), last))
+    start = last - timedelta(milliseconds=step_ms(window))
+    found = wb.review(start, last)
+    tables = ["requests", "rollups", "samples", "probes", "incidents", "decisions"]
+    given = {"window": window, "end": end}
+    return Sheet(found, about(wb, NOTEBOOK, start=start, end=last, tables=tables, parameters=given))
 
 
 def told(review: Review) -> Iterator[str]:

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from pitchey_slo.errors import QueryError, SloError
-from pitchey_slo.report import told
+from pitchey_slo.report import lead, told
 from pitchey_slo.report.review import Review, review
 from pitchey_slo.settings import Settings
 from pitchey_slo.testing import FixedClock, fresh_store
@@ -86,16 +86,28 @@ def test_routes_eat_exactly_the_budget_that_is_spent(found: Review) -> None:
 
 
 def test_what_people_wrote_is_escaped_everywhere(found: Review) -> None:
-    for piece in (found.summary(), found.table(), found.worst_routes(), found.events(), found.freshness()):
+    for piece in (found.summary(), found.table(), found.worst_routes(), found.events(), found.changes()):
         assert "<img" not in str(piece)
     assert HOSTILE in plain(found.events())
 
 
-def test_freshness_counts_rows_and_names_the_newest(found: Review, wb: Workbench) -> None:
-    rows = {row[0]: row for row in cells(found.freshness())}
-    assert rows["requests"][1] == "60,000"
-    [newest] = wb.sql("SELECT max(ts) AS newest FROM requests").df()["newest"]
-    assert rows["requests"][3] == f"{newest:%Y-%m-%d %H:%M} UTC"
+def test_the_end_counts_the_rows_of_its_time_and_names_the_newest(found: Review, wb: Workbench) -> None:
+    rows = {row[0]: row for row in cells(found.provenance())}
+    when = f"ts >= '{found.start.isoformat()}' AND ts < '{found.end.isoformat()}'"
+    [(counted, newest)] = wb.sql(f"SELECT count(*), max(ts) FROM requests WHERE {when}").fetchall()
+    assert rows["requests"][3] == f"{counted:,}"
+    assert rows["requests"][1] == f"{newest:%Y-%m-%d %H:%M} UTC"
+
+
+def test_its_key_numbers_are_those_of_the_page(found: Review) -> None:
+    facts = {f.name: f for f in lead.facts(found)}
+    gone = sum(r.state == "exhausted" for r in found.primary)
+    known = [r for r in found.primary if r.budget_left is not None]
+    assert facts["budgets_kept"].value == len(known) - gone
+    assert facts["requests"].value == found.volume["requests"].sum()
+    assert facts["p95"].value == found.overall["p95"].iloc[0]
+    left = {n: f.value for n, f in facts.items() if n.startswith("budget_left:")}
+    assert left == {f"budget_left:{r.slo}:{r.objective}": r.budget_left for r in found.primary}
 
 
 def test_the_query_is_shown_as_it_was_run(found: Review) -> None:
@@ -128,7 +140,7 @@ def test_without_any_data_it_says_so_and_draws_nothing_from_nothing(tmp_path_fac
     assert "No request was recorded." in said
     assert "%" not in said
     assert {row[1] for row in cells(empty.table())} == {"– no data"}
-    for piece in (empty.worst_routes(), empty.events(), empty.freshness(), empty.provenance()):
+    for piece in (empty.worst_routes(), empty.events(), empty.changes(), empty.provenance()):
         assert str(piece)
 
 
