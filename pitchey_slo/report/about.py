@@ -141,7 +141,7 @@ def ending(about: About, more: Mapping[str, str] | None = None) -> Html:
         Column("table"),
         Column("newest row", short=True),
         Column("its age", number=True, hint="when this report was made"),
-        Column("rows read", number=True, hint="rows of the time this report is about"),
+        Column("rows", number=True, hint="those of the time this report is about"),
         Column("version", number=True, hint="of the table in the lake"),
     )
     rows = [
@@ -160,8 +160,8 @@ def ending(about: About, more: Mapping[str, str] | None = None) -> Html:
         "made with": ", ".join(f"{name} {version}" for name, version in _versions().items()),
     }
     return (
-        told.table(columns, rows, empty="No table was read.")
-        + told.facts(pairs)
+        told.facts(pairs)
+        + told.table(columns, rows, empty="No table was read.")
         + told.folded("the same again", _command(about))
     )
 

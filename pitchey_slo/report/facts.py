@@ -16,7 +16,7 @@ from typing import Any, Final, Literal
 
 import orjson
 
-from pitchey_slo.report.words import grown, measured
+from pitchey_slo.report.words import grown, measured, stirred
 
 FILE: Final = "facts.json"
 WRITE: Final = "PITCHEY_RUN_FACTS"
@@ -85,7 +85,7 @@ class Change:
         then, now = self.then.value, self.now.value
         if then is None or now is None:
             return "same" if then is now else "missing" if now is None else "found"
-        if measured(then, self.fact.unit, self.fact.digits) == str(self.now):
+        if not stirred(then, now, self.fact.unit, self.fact.digits):
             return "same"
         if self.fact.better is None:
             return "changed"

@@ -25,6 +25,10 @@ _STYLE: Final = """<style>
 :where(.told .exhausted) { color: #b3361b; background: #fde8e2; }
 :where(.told .no_data) { color: #5b6573; background: #edf0f3; }
 :where(.told .short) { white-space: nowrap; }
+:where(.told .facts) { display: flex; flex-wrap: wrap; gap: .5em 1.75em; margin: 0; }
+:where(.told .facts dt) { opacity: .7; font-size: .82em; font-weight: 400; }
+:where(.told .facts dd) { margin: 0; overflow-wrap: anywhere; }
+:where(.told) .facts + table { margin-top: 1.2em; }
 :where(.told .quiet) { opacity: .7; font-size: .88em; }
 </style>"""
 

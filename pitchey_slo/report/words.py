@@ -117,4 +117,14 @@ def grown(then: float, now: float, unit: str, digits: int | None = None) -> str:
     return f"{amount} ({sign}{abs(by / then) * 100:,.0f} %)" if then else amount
 
 
+def stirred(then: float, now: float, unit: str, digits: int | None = None) -> bool:
+    """Whether a change is one that people can see in the decimals that are shown.
+
+    >>> stirred(0.794, 0.796, "ratio", 0), stirred(310, 310.4, "ms"), stirred(1, 2, "count")
+    (False, False, True)
+    """
+    decimals = 0 if unit == "seconds" and digits is None else _DIGITS.get(unit, 1) if digits is None else digits
+    return bool(round(abs(now - then) * (100 if unit == "ratio" else 1), decimals))
+
+
 _DIGITS = {"ratio": 1, "count": 0, "ms": 0}

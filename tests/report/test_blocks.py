@@ -150,7 +150,7 @@ def test_a_name_told_twice_is_an_error() -> None:
 def test_the_end_says_what_was_read_how_old_and_how_to_have_it_again(wb: Workbench, by_hand: None) -> None:
     page = told.plain(ending(what(wb), {"rules": "7"}))
     words = " ".join(page.split())
-    assert "requests 2026-03-02 11:55 UTC 6 min 2" in words  # of three requests two lie in the time
+    assert "requests 2026-03-02 11:55 UTC 6 min 2 " in words  # of three requests two lie in the time
     assert "logs no row – 0" in words
     assert "pitchey-slo report run 30_slo_report -p window=1h -p end=2026-03-02T12:00:00Z" in page
     assert "by hand" in page and "rules" in page and wb.settings.lake_uri in page
