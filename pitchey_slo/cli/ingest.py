@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Annotated, Any
+from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import orjson
 import typer
@@ -24,6 +24,9 @@ from rich.text import Text
 from pitchey_slo.errors import CollectError, did_you_mean
 from pitchey_slo.settings import Settings
 from pitchey_slo.tables import TABLES, Table
+
+if TYPE_CHECKING:
+    from pitchey_slo.collect.log_formats import Formats
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -46,6 +49,7 @@ class Summary:
     file: str
     source: str
     kind: str = "rows"
+    table: str = "requests"
     lines: int = 0
     rows: int = 0
     stored: int = 0
@@ -69,11 +73,14 @@ class Summary:
 
 def ingest(
     files: Annotated[
-        list[Path], typer.Argument(help="access logs, JSON lines, CSV, Parquet, OpenMetrics; .gz, .zst too")
+        list[Path], typer.Argument(help="access logs, text logs, JSON lines, CSV, Parquet, OpenMetrics; .gz, .zst too")
     ],
     format: Annotated[  # noqa: A002  # the word people type
         str | None,
-        typer.Option(help="access, jsonl, csv, parquet, openmetrics, upptime; found by looking inside when not given"),
+        typer.Option(
+            help="access, jsonl, csv, parquet, openmetrics, upptime, or one of text logs (docs/logs.md): openstack, "
+            "apache_error, syslog, ...; found by looking inside when not given"
+        ),
     ] = None,
     table: Annotated[str, typer.Option(help="table the rows go to: " + ", ".join(TABLES))] = "requests",
     metrics: Annotated[
@@ -94,7 +101,8 @@ def ingest(
     if table not in TABLES:
         raise CollectError(f"no table {table!r}; {did_you_mean(table, TABLES) or 'tables: ' + ', '.join(TABLES)}")
     settings = Settings.load(home=home)
-    known = TABLES["probes" if format == "upptime" else table]
+    formats = _text_logs(settings, table, format)
+    known = TABLES["probes" if format == "upptime" else "logs" if format in (formats or ()) else table]
     mapping = read_mapping(metrics) if metrics else None
     done: list[Summary] = []
     with open_door(settings) as door, _progress(quiet=json) as bar:
@@ -105,13 +113,22 @@ def ingest(
             elif is_samples(path, format):
                 done.append(load_samples(path, door, bar, task))
             else:
-                done.append(_one(path, known, format, source, settings.home, door, bar, task))
+                done.append(_one(path, known, format, source, settings.home, door, bar, task, formats))
     if json:
         typer.echo(orjson.dumps(_total(done), default=str, option=orjson.OPT_INDENT_2).decode())
     else:
         for summary in done:
             _tell(summary)
     _end(done, known, json, home)
+
+
+def _text_logs(settings: Settings, table: str, format: str | None) -> Formats | None:  # noqa: A002
+    """The formats of text logs, where they may be wanted."""
+    from pitchey_slo.collect.files import FORMATS
+    from pitchey_slo.collect.log_formats import log_formats
+
+    wanted = table == "logs" or (format is not None and format not in FORMATS and format != "openmetrics")
+    return log_formats(settings) if wanted else None
 
 
 def _one(
@@ -123,16 +140,18 @@ def _one(
     door: Any,
     bar: Progress,
     task: TaskID,
+    formats: Formats | None = None,
 ) -> Summary:
     """Load one file; a file that cannot be read says so in its summary and leaves the others alone."""
     from pitchey_slo.collect import read_file, user_key
     from pitchey_slo.collect.lines import source_name
 
     now, started = datetime.now(UTC), time.monotonic()
-    summary = Summary(str(path), source or source_name(path))
-    rejects = Rejects(home / "rejects", path, table, format, now)
+    summary = Summary(str(path), source or source_name(path), table=table.name)
+    rejects = Rejects(home / "rejects", path, table, format, now, formats)
+    given: dict[str, Any] = {"table": table, "format": format, "source": source, "formats": formats}
     try:
-        for part in read_file(path, table=table, format=format, source=source, now=now, user_key=user_key(home)):
+        for part in read_file(path, now=now, user_key=user_key(home), **given):
             if part.batch.rows.num_rows:
                 receipt = door.append(table.name, part.batch.rows)
                 summary.stored += receipt.stored
@@ -167,8 +186,16 @@ class Rejects:
     why each was refused is in `<...>.reasons.csv`, a line for each. Made with the first refused line, readable by their
     owner only: the lines hold what the store does not, such as addresses."""
 
-    def __init__(self, folder: Path, path: Path, table: Table, format: str | None, now: datetime) -> None:  # noqa: A002
-        self.folder, self.path, self.table, self.format = folder, path, table, format
+    def __init__(
+        self,
+        folder: Path,
+        path: Path,
+        table: Table,
+        format: str | None,  # noqa: A002
+        now: datetime,
+        formats: Formats | None = None,
+    ) -> None:
+        self.folder, self.path, self.table, self.format, self.formats = folder, path, table, format, formats
         self.name = f"{path.name}-{now:%Y%m%dT%H%M%SZ}"
         self.file: Path | None = None
         self.lines: IO[bytes] | None = None
@@ -201,7 +228,7 @@ class Rejects:
         from pitchey_slo.collect.lines import head
 
         start = head(self.path)
-        if (self.format or find_format(self.path, start, self.table)) not in ("csv", "upptime"):
+        if (self.format or find_format(self.path, start, self.table, self.formats)) not in ("csv", "upptime"):
             return b""
         return next(line for line in start.split(b"\n") if line.strip()) + b"\n"
 
@@ -268,7 +295,8 @@ def _tell(summary: Summary) -> None:
         out.print(Text(f"note: {printable(warning, 300)}", style="yellow"))
     if summary.rejects_file:
         out.print(Text(f"refused lines: {summary.rejects_file} (why: the .reasons.csv beside)"))
-        again = shlex.join(["pitchey-slo", "ingest", "--source", summary.source, summary.rejects_file])
+        where = [] if summary.table == "requests" else ["--table", summary.table]
+        again = shlex.join(["pitchey-slo", "ingest", *where, "--source", summary.source, summary.rejects_file])
         out.print(Text(f"  mend them, then: {again}"))
 
 

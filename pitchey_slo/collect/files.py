@@ -1,5 +1,5 @@
-"""Files -> batches, piece by piece: access logs, JSON lines, CSV, Parquet and Upptime's histories, plain or as .gz and
-.zst.
+"""Files -> batches, piece by piece: access logs, other text logs, JSON lines, CSV, Parquet and Upptime's histories,
+plain or as .gz and .zst.
 
 The format is found by looking inside. Rows without an event id get one from their line (Parquet: from their values),
 rows without a source get the file's name, so reading the same or a grown file again stores nothing twice.
@@ -22,13 +22,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pitchey_slo.collect import access_log, csv_rows, json_rows, upptime
+from pitchey_slo.collect import access_log, csv_rows, json_rows, log_lines, upptime
 from pitchey_slo.collect.batch import Batch, FileBatch, Rejected
 from pitchey_slo.collect.conform import conform_piece, whole
 from pitchey_slo.collect.fields import missing_required, spellings
 from pitchey_slo.collect.lines import LONGEST, Identity, Piece, head, pieces, source_name, verbatim
+from pitchey_slo.collect.log_formats import Formats, LogFormat, log_formats
 from pitchey_slo.errors import CollectError, UnknownFormat, did_you_mean
-from pitchey_slo.tables import PROBES, REQUESTS, TABLES, TEXT, Table
+from pitchey_slo.tables import LOGS, PROBES, REQUESTS, TABLES, TEXT, Table
 
 FORMATS: Final = {
     "access": "access log of Apache or nginx, common or combined",
@@ -50,21 +51,27 @@ def read_file(
     source: str | None = None,
     now: datetime,
     user_key: bytes | None = None,
+    formats: Formats | None = None,
 ) -> Iterator[FileBatch]:
     """The rows of a file, a piece at a time; memory does not grow with the file.
 
-    `format` is one of FORMATS (found by looking inside when None), `source` names the rows' source (default
+    `format` is one of FORMATS or of `formats`, those of text logs (the shipped ones when None); it is found by looking
+    inside when None. `source` names the rows' source (default
     `file:<path>` without rotation suffix), `user_key` makes `user_hash` from an access log's addresses (without it they
     are dropped). `Rejected.row` is the line, counted from 1 (Parquet: the row), and `.text` the line as it stands.
     Raises CollectError when the file cannot be read or holds nothing of this table; UnknownFormat for another format.
     """
     if format is not None and format not in FORMATS:
-        hint = did_you_mean(format, FORMATS) or f"formats: {', '.join(FORMATS)}"
-        raise UnknownFormat(f"no format {format!r}; {hint}")
+        formats = log_formats() if formats is None else formats
+        if format not in formats:
+            names = [*FORMATS, *formats]
+            raise UnknownFormat(
+                f"no format {format!r}; {did_you_mean(format, names) or 'formats: ' + ', '.join(names)}"
+            )
     start = head(path)
     if not start.strip():
         return
-    kind = format or find_format(path, start, table)
+    kind = format or find_format(path, start, table, formats)
     source = source or source_name(path)
     if kind == "parquet":
         yield from _parquet(path, table, source, now)
@@ -74,6 +81,10 @@ def read_file(
         if table is not PROBES:
             raise CollectError(f"{path}: a history of Upptime fills the table probes, not {table.name}")
         yield from _csv(path, table, source, now, upptime_history=True)
+    elif kind not in FORMATS:
+        if table is not LOGS:
+            raise CollectError(f"{path}: a log as {kind} has it fills the table logs, not {table.name}: --table logs")
+        yield from _log(path, source, now, (log_formats() if formats is None else formats)[kind], user_key)
     else:
         if kind == "access" and table is not REQUESTS:
             raise CollectError(f"{path}: an access log fills the table requests, not {table.name}")
@@ -82,7 +93,7 @@ def read_file(
         yield from _lines(path, table, source, now, kind, user_key)
 
 
-def find_format(path: Path, start: bytes, table: Table = REQUESTS) -> str:
+def find_format(path: Path, start: bytes, table: Table = REQUESTS, formats: Formats | None = None) -> str:
     """The format of a file whose text begins with `start`; raises UnknownFormat that shows its first line."""
     if start.startswith(b"PAR1"):
         return "parquet"
@@ -94,17 +105,32 @@ def find_format(path: Path, start: bytes, table: Table = REQUESTS) -> str:
         return "access"
     if first.startswith(b"{") or any(_object(line) for line in lines):
         return "jsonl"
-    if first.startswith(b"["):
+    if table is LOGS:
+        formats = log_formats() if formats is None else formats
+        if (found := log_lines.looks_like(lines, formats)) is not None:
+            return found
+    if first.startswith((b"[{", b"[\n")) or first == b"[":
         raise UnknownFormat(f"{path}: one JSON array; one object per line is wanted: jq -c '.[]' {path.name}")
+    if table is LOGS:
+        formats = log_formats() if formats is None else formats
+        if (found := log_lines.looks_like(lines, formats)) is not None:
+            return found
     header = csv_rows.read_header(lines[0])
     if upptime.looks_like(header.fields):
         return "upptime"
     if len(header.fields) > 1 and len(missing_required(table, header.fields)) < _required(table):
         return "csv"
     shown = first[:80].decode(errors="replace")
+    logs = log_formats() if formats is None else formats
+    if table is not LOGS and (found := log_lines.looks_like(lines, logs)) is not None:
+        raise UnknownFormat(
+            f"{path}: no rows of {table.name}; its first line is {shown!r}. "
+            f"It is a log, {logs[found].what}: --table logs"
+        )
+    wanted = FORMATS | ({name: each.what for name, each in logs.items()} if table is LOGS else {})
     raise UnknownFormat(
         f"{path}: no format I know; its first line is {shown!r}. "
-        f"Wanted: {'; '.join(f'{name} ({what})' for name, what in FORMATS.items())}. --format says which it is"
+        f"Wanted: {'; '.join(f'{name} ({what})' for name, what in wanted.items())}. --format says which it is"
     )
 
 
@@ -265,6 +291,25 @@ def _csv(path: Path, table: Table, source: str, now: datetime, *, upptime_histor
         yield FileBatch(batch(found, header), read, total, len(found))
     if header is not None and (last := list(records.rest())):
         yield FileBatch(batch(last, header), read, total, len(last))
+
+
+def _log(path: Path, source: str, now: datetime, form: LogFormat, user_key: bytes | None) -> Iterator[FileBatch]:
+    """A text log: lines that belong to the one before are joined to it, also where a piece ends."""
+    ids, records = Identity(), log_lines.Records()
+    read = total = 0
+
+    def batch(found: list[log_lines.Record], long: list[Rejected]) -> FileBatch:
+        parsed = log_lines.parse(form, found, user_key, now)
+        made = _batch(LOGS, parsed, [r.whole for r in found], [r.number for r in found], source, ids, now)
+        made = replace(made, rejected=sorted([*made.rejected, *long], key=lambda r: r.row)) if long else made
+        return FileBatch(made, read, total, len(found) + len(long))
+
+    for piece in pieces(path):
+        lines, numbers, long = _split(piece)
+        read, total = piece.bytes_read, piece.total_bytes
+        yield batch(records.feed(lines, numbers), long)
+    if last := records.rest():
+        yield batch(last, [])
 
 
 def _parquet(path: Path, table: Table, source: str, now: datetime) -> Iterator[FileBatch]:
