@@ -54,8 +54,9 @@ Formats = Mapping[str, LogFormat]
 
 
 def log_formats(settings: Settings | None = None) -> Formats:
-    """Those of `<config>/log_formats.yml`, then the shipped ones: of two that fit a file, the first wins. Raises ConfigError with all problems,
-    each with line and a caret."""
+    """Those of `<config>/log_formats.yml`, then the shipped ones: of two that fit a file, the first wins.
+
+    Raises ConfigError with all problems, each with line and a caret."""
     found = dict(_shipped())
     own = settings.config / FILE if settings is not None else None
     if own is not None and own.is_file() and own.resolve() != (shipped("config") / FILE).resolve():

@@ -14,18 +14,17 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pitchey_slo.collect.access_log import MONTHS, hashed
+from pitchey_slo.collect.access_log import hashed
 from pitchey_slo.collect.batch import Rejected
 from pitchey_slo.collect.log_formats import Formats, LogFormat
-from pitchey_slo.collect.times import from_text
+from pitchey_slo.collect.log_times import stamps_of
 from pitchey_slo.tables import LOGS, TEXT
 
 #: Lines that one record may have, and characters of its message; what is more is cut off.
@@ -34,9 +33,6 @@ LONGEST: Final = 32_000
 
 Parsed = tuple[list[str], list[pa.Array], list[int], list[Rejected]]
 
-_APACHE: Final = re.compile(r"\w{3} (\w{3}) ([ \d]\d) (\d\d):(\d\d):(\d\d)(?:\.(\d{1,6})\d*)? (\d{4})", re.ASCII)
-_CLF: Final = re.compile(r"(\d\d)/(\w{3})/(\d{4}):(\d\d):(\d\d):(\d\d)(?: ([+-])(\d\d)(\d\d))?", re.ASCII)
-_SYSLOG: Final = re.compile(r"(\w{3}) ([ \d]\d) (\d\d):(\d\d):(\d\d)", re.ASCII)
 
 _CONTINUES: Final = (b" ", b"\t", b"Traceback (", b"Caused by: ", b"The above exception", b"During handling of")
 #: How a Python trace ends: `shop.errors.Refused: no` or `KeyboardInterrupt`.
@@ -114,7 +110,7 @@ def parse(form: LogFormat, records: Sequence[Record], key: bytes | None, now: da
     texts, refused = _decoded(records)
     groups = _groups(texts, form.line)
     fits = groups["ts"].is_valid() if "ts" in groups else pa.array([False] * len(records))
-    stamps = _times(form, groups["ts"], now)
+    stamps = stamps_of(form, groups["ts"], now)
     known = {r.row for r in refused}
     good = np.array(pc.and_(fits, stamps.is_valid()).to_pylist(), bool)
     matched = fits.to_pylist()
@@ -255,69 +251,3 @@ def _by_value(array: pa.Array, function: Callable[[str], Any], kind: pa.DataType
     coded = array.dictionary_encode()
     found = pa.array([None if v is None else function(v) for v in coded.dictionary.to_pylist()], kind)
     return found.take(coded.indices)
-
-
-def _times(form: LogFormat, texts: pa.Array, now: datetime) -> pa.Array:
-    """Microseconds since 1970; null for what is no time."""
-    zone = ZoneInfo(form.zone)
-    if form.time == "iso" and form.zone == "UTC":
-        return from_text(texts)[0]
-    reader = {"apache": _apache, "clf": _clf, "syslog": _syslog, "iso": _iso}[form.time]
-    return _by_value(texts, lambda text: _micros(reader(text, zone, now)), pa.int64())
-
-
-def _micros(time: datetime | None) -> int | None:
-    if time is None:
-        return None
-    gap = time - datetime(1970, 1, 1, tzinfo=UTC)
-    return (gap.days * 86_400 + gap.seconds) * 1_000_000 + gap.microseconds
-
-
-def _made(zone: ZoneInfo | None, year: str | int, month: str, *rest: str | int) -> datetime | None:
-    try:
-        return datetime(int(year), MONTHS[month], *(int(part) for part in rest), tzinfo=zone)  # type: ignore[misc,arg-type]  # hours to microseconds
-    except (KeyError, ValueError):
-        return None
-
-
-def _apache(text: str, zone: ZoneInfo, _: datetime) -> datetime | None:
-    """`Sun Dec 04 04:47:44 2005`, with microseconds since 2.4."""
-    found = _APACHE.fullmatch(text)
-    if found is None:
-        return None
-    month, day, hour, minute, second, part, year = found.groups()
-    return _made(zone, year, month, day, hour, minute, second, (part or "0").ljust(6, "0"))
-
-
-def _clf(text: str, zone: ZoneInfo, _: datetime) -> datetime | None:
-    """`01/May/2026:12:00:00 +0200`."""
-    found = _CLF.fullmatch(text)
-    if found is None:
-        return None
-    day, month, year, hour, minute, second, sign, hours, minutes = found.groups()
-    if sign is None:
-        return _made(zone, year, month, day, hour, minute, second)
-    local = _made(None, year, month, day, hour, minute, second)
-    ahead = timedelta(hours=int(hours), minutes=int(minutes)) * (1 if sign == "+" else -1)
-    return None if local is None else local.replace(tzinfo=UTC) - ahead
-
-
-def _syslog(text: str, zone: ZoneInfo, now: datetime) -> datetime | None:
-    """`Mar 27 13:06:56`: of the newest year in which it is not more than a day to come; a leap day's of a leap year."""
-    found = _SYSLOG.fullmatch(text)
-    if found is None:
-        return _iso(text, zone, now)
-    month, day, hour, minute, second = found.groups()
-    for year in range(now.year + 1, now.year - 8, -1):
-        time = _made(zone, year, month, day, hour, minute, second)
-        if time is not None and time <= now + timedelta(days=1):
-            return time
-    return None
-
-
-def _iso(text: str, zone: ZoneInfo, _: datetime) -> datetime | None:
-    try:
-        time = datetime.fromisoformat(text.strip().replace(",", "."))
-    except ValueError:
-        return None
-    return time if time.tzinfo is not None else time.replace(tzinfo=zone)
