@@ -25,6 +25,7 @@ class Meter:
         f"{PREFIX}rows_refused_total": Metadata("counter", "rows refused, by table and reason"),
         f"{PREFIX}samples_total": Metadata("counter", "samples, by way in and what became of them"),
         f"{PREFIX}samples_refused_total": Metadata("counter", "samples refused, by way in and reason"),
+        f"{PREFIX}otlp_spans_not_kept_total": Metadata("counter", "spans that came by OTLP and are no HTTP request"),
         f"{PREFIX}http_requests_total": Metadata("counter", "requests answered, by method, path and status"),
         f"{PREFIX}http_request_seconds": Metadata("summary", "time until the answer was sent, by method and path"),
         f"{PREFIX}status_published_total": Metadata("counter", "times the status page was published to Cloudflare KV"),
