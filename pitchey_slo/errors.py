@@ -21,6 +21,7 @@
     +-- DecisionError            a decision about a rule that cannot be taken, applied or reverted
     +-- ReportError
     |   +-- ParameterError       unknown or mistyped notebook parameter
+    |   +-- NotFresh             the data is older or less than the report wants, and it was to be fresh
     |   +-- RunFailed            the notebook ran and failed: which cell, where the notebook lies
     +-- TargetError              a target that is not asked
     |   +-- NameNotResolved      its name has no address, or none in time (transient)
@@ -195,6 +196,10 @@ class ParameterError(ReportError):
 
 class RunFailed(ReportError):
     reason = "run_failed"
+
+
+class NotFresh(ReportError):
+    reason = "not_fresh"
 
 
 class TargetError(PitcheyError):

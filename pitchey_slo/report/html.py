@@ -20,12 +20,14 @@ import orjson
 from nbconvert.exporters import HTMLExporter
 from nbformat import NotebookNode
 
+from pitchey_slo.report.banner import TAG
+from pitchey_slo.report.freshness import sentences
 from pitchey_slo.report.record import Run
 from pitchey_slo.report.words import lasted, said, shown
 
 PLOTLY: Final = "application/vnd.plotly.v1+json"
 _HERE: Final = Path(__file__).parent
-_HIDDEN: Final = {"parameters", "injected-parameters", "papermill-error-cell-tag"}
+_HIDDEN: Final = {"parameters", "injected-parameters", "papermill-error-cell-tag", TAG}  # the banner tells that one
 
 
 def write(run: Run) -> Path:
@@ -55,6 +57,7 @@ def page(nb: NotebookNode, run: Run) -> str:
         "policy": _policy(scripts),
         "facts": _facts(run),
         "run": run.as_dict(),
+        "data": sentences(run.freshness) if run.freshness else [],
         "hidden": _HIDDEN,
     }
     body, _ = exporter.from_notebook_node(nb, resources={"page": facts})
@@ -100,6 +103,7 @@ def _facts(run: Run) -> list[tuple[str, str]]:
         ("run at", said(run.started_at)),
         ("took", lasted(run.seconds)),
         ("newest event", said(run.data_watermark)),
+        *([("schedule", f"{run.schedule}, due {said(run.due_at)}")] if run.schedule else []),
     ]
 
 

@@ -18,7 +18,7 @@ from pitchey_slo.alert import rows
 from pitchey_slo.alert.model import Alert, AlertEvent
 from pitchey_slo.errors import PitcheyError
 from pitchey_slo.report.catalogue import Notebook, find
-from pitchey_slo.report.run import run_notebook, utc_now
+from pitchey_slo.report.run import Asked, run_notebook, utc_now
 from pitchey_slo.report.worker import Limits
 from pitchey_slo.settings import Settings
 from pitchey_slo.store import Store
@@ -88,7 +88,8 @@ class Investigations:
         self._store.flush()  # the worker reads the lake
         given = {"alert": alert.id, "title": one_line(alert)}
         try:
-            run = run_notebook(self._notebook or find(NOTEBOOK), given, self._settings, limits=LIMITS).run
+            notebook, asked = self._notebook or find(NOTEBOOK), Asked(trigger="alert", again=True)
+            run = run_notebook(notebook, given, self._settings, asked=asked, limits=LIMITS).run
         except PitcheyError as error:
             self._say(alert, f"The investigation could not be run: {error.message[:500]}", {})
             return None

@@ -6,8 +6,9 @@ The folder alone is enough to draw the index page, with no store at hand; the ro
 from __future__ import annotations
 
 import os
+import re
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -16,18 +17,27 @@ import orjson
 import psutil  # type: ignore[import-untyped]
 import pyarrow as pa
 
-from pitchey_slo.errors import StoreError
+from pitchey_slo.errors import ReportError, StoreError
 from pitchey_slo.settings import Settings
 from pitchey_slo.tables import REPORT_RUNS
 
 FILE: Final = "run.json"
+PROGRESS: Final = "progress.json"
+_ID: Final = re.compile(r"[A-Za-z0-9-]{1,64}")
 _PATIENCE = 20.0  # seconds to wait for a store that another run has open
 
 
 @dataclass(frozen=True)
 class Run:
     """One run of a notebook. `status` is running, succeeded or failed; `failed_cell` counts code cells as they were
-    run, from 1, which is the number Jupyter shows; `output` and `html` are absolute paths."""
+    run, from 1, which is the number Jupyter shows; `output` and `html` are absolute paths.
+
+    given        the parameters that were given; the others of `parameters` are the notebook's defaults
+    identity     equal for runs of the same notebook with the same parameters on the same data
+    verdict      of `freshness` (freshness.py): fresh, stale, partial or unknown
+    masked       secrets taken out of what it wrote; None until it was searched for them
+    delivery     what became of the messages about it: receiver, channel, state, at, answer
+    """
 
     id: str
     notebook: str
@@ -43,6 +53,20 @@ class Run:
     failed_cell: int | None = None
     error: str | None = None
     pid: int | None = None
+    given: dict[str, Any] = field(default_factory=dict)
+    kind: str = ""
+    trigger: str = "manual"
+    schedule: str | None = None
+    due_at: datetime | None = None
+    identity: str = ""
+    verdict: str = "unknown"
+    freshness: dict[str, Any] = field(default_factory=dict)
+    attempts: int = 1
+    rerun_of: str | None = None
+    masked: int | None = None
+    masked_names: list[str] = field(default_factory=list)
+    summary: str | None = None
+    delivery: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def folder(self) -> Path:
@@ -61,9 +85,29 @@ class Run:
     def row(self) -> pa.Table:
         """One row of report_runs."""
         values: dict[str, Any] = {name: getattr(self, name) for name in REPORT_RUNS.names}
-        values["parameters"] = orjson.dumps(self.parameters).decode()
-        values["error"] = self.error[:4_096] if self.error else None
+        for name in ("parameters", "freshness", "delivery"):
+            values[name] = orjson.dumps(values[name]).decode() if values[name] or name == "parameters" else None
+        for name in ("error", "summary"):
+            values[name] = values[name][:4_096] if values[name] else None
         return pa.Table.from_pylist([values], schema=REPORT_RUNS.schema)
+
+    @property
+    def progress(self) -> dict[str, int]:
+        """{"done", "total"} cells while it runs, {"waiting": place in the line} before; {} otherwise."""
+        try:
+            found: dict[str, int] = orjson.loads((self.folder / PROGRESS).read_bytes())
+            return found if self.status == "running" else {}
+        except (OSError, ValueError):
+            return {}
+
+    def tell(self, **progress: int) -> None:
+        """Leave its progress where others see it; without any, take it away."""
+        target = self.folder / PROGRESS
+        if not progress:
+            target.unlink(missing_ok=True)
+            return
+        target.with_suffix(".tmp").write_bytes(orjson.dumps(progress))
+        target.with_suffix(".tmp").replace(target)
 
     def write(self) -> None:
         """Put `run.json` into the folder of the run, all of it or nothing."""
@@ -95,17 +139,30 @@ def register(run: Run, settings: Settings) -> str | None:
             return f"run {run.id} is not in the table report_runs: {type(error).__name__}: {error}".splitlines()[0]
 
 
-def runs(reports: Path) -> list[Run]:
-    """All runs under a reports folder, newest first. What cannot be read is left out."""
-    found = [_read(path) for path in reports.glob(f"*/*/{FILE}")]
+def runs(reports: Path, notebook: str = "*") -> list[Run]:
+    """All runs under a reports folder, or those of one notebook, newest first. What cannot be read is left out."""
+    found = [_read(path) for path in reports.glob(f"{notebook}/*/{FILE}")]
     return sorted((r for r in found if r), key=lambda r: (r.started_at, r.id), reverse=True)
+
+
+def find_run(reports: Path, run_id: str) -> Run:
+    """The run of that id. Raises ReportError that says how to find it."""
+    found = [_read(path) for path in reports.glob(f"*/{run_id}/{FILE}")] if _ID.fullmatch(run_id) else []
+    run = next((r for r in found if r), None)
+    if run is None:
+        raise ReportError(
+            f"no run {run_id[:100]!r} in {reports}; the index and `pitchey-slo report runs` list those there are",
+            reason="not_found",
+        )
+    return run
 
 
 def _read(path: Path) -> Run | None:
     try:
-        values = orjson.loads(path.read_bytes())
-        for name in ("started_at", "ended_at", "data_watermark"):
-            values[name] = datetime.fromisoformat(values[name]) if values[name] else None
+        found = orjson.loads(path.read_bytes())
+        values = {k: v for k, v in found.items() if k in Run.__dataclass_fields__}
+        for name in ("started_at", "ended_at", "data_watermark", "due_at"):
+            values[name] = datetime.fromisoformat(values[name]) if values.get(name) else None
         run = Run(**values)
     except (OSError, ValueError, TypeError, KeyError):
         return None
