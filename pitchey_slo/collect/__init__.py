@@ -15,6 +15,6 @@ from pitchey_slo.collect.batch import Batch, FileBatch, Rejected
 from pitchey_slo.collect.conform import conform
 from pitchey_slo.collect.decode import decode
 from pitchey_slo.collect.files import read_file
-from pitchey_slo.collect.lines import user_key
+from pitchey_slo.scrub.key import user_key
 
 __all__ = ["Batch", "FileBatch", "Rejected", "conform", "decode", "read_file", "user_key"]

@@ -148,23 +148,3 @@ def source_name(path: Path) -> str:
 def verbatim(line: bytes) -> str:
     """The line as text that gives the same bytes back (`.encode("utf-8", "surrogateescape")`)."""
     return line.decode("utf-8", "surrogateescape")
-
-
-def user_key(home: Path) -> bytes:
-    """The key that turns client addresses into user hashes: `<home>/user.key`, made (mode 0600) when absent.
-
-    Whoever has it can test whether an address is in the data; without it hashes of other homes do not match.
-    """
-    path = home / "user.key"
-    try:
-        home.mkdir(parents=True, exist_ok=True)
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(os.urandom(32))
-    except FileExistsError:
-        pass
-    except OSError as error:
-        raise CollectError(f"{path}: {error.strerror or error}") from None
-    key = path.read_bytes()
-    if len(key) < 16:
-        raise CollectError(f"{path}: {len(key)} bytes; a key has 32 random bytes, remove the file to make a new one")
-    return key[:64]

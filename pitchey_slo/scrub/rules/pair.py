@@ -1,0 +1,120 @@
+"""`key=value`, `key: value`, `"key": "value"` and `?key=value` in a text: the key's name says what the value is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from pitchey_slo.scrub.found import Found
+from pitchey_slo.scrub.names import Kind, Names, kind_of, nothing
+
+_STEMS: Final = (
+    "pass|pwd|secret|token|key|auth|cred|session|sess|cookie|csrf|xsrf|otp|jwt|bearer|sid|factor|code|answer|pin|cvv|cvc|csc|"
+    "card|iban|account|routing|ssn|social|insurance|tax|tin|licen[cs]e|string|signature|sig|credential|private|seed|mnemonic|symfony|number|"
+    "mail|phone|tel|mobile|msisdn|fax|whatsapp|name|birth|dob|address|ip|addr|for|user|customer|member|num|no|id"
+)
+_BETWEEN: Final = r"[\"'`\]\\]*[ \t]?[ \t]?(?:=>|:=|[:=])"
+
+
+def gates(own: Names) -> tuple[str, ...]:
+    extra = "".join(f"|{_loose(name)}" for name in own.secret + own.personal)
+    return (
+        rf"(?i)(?:{_STEMS}{extra})[0-9]?s?{_BETWEEN}",
+        rf"(?i)(?:pass|secret|token|key|cred|sess|cookie)[\w\-.]*{_BETWEEN}",
+    )
+
+
+def _loose(name: str) -> str:
+    """The last letters of a name, in any case style."""
+    return re.sub(r"[^0-9A-Za-z]+", r"[_\\-. ]?", name) or "key"
+
+
+_KEY: Final = re.compile(
+    r"(?<![\w.\-])([\w.\-]{1,128}(?:\[[\w.\-]{0,64}\]){0,3})[\"'`\\]{0,12}[ \t]{0,3}(=>|:=|[:=])(?![=/])[ \t]{0,3}"
+)
+_INNER: Final = re.compile(r"[\w.\-]+")
+_QUOTED: Final = re.compile(r"\\{0,32}([\"'`])((?:\\[^\"'`]|(?!\1)[^\\]){0,8192})(?:\\{0,32}\1|$)", re.DOTALL)
+_DOUBLE: Final = re.compile(r'"((?:[^"\\]|\\.){0,8192})(?:"|$)', re.DOTALL)
+_SINGLE: Final = re.compile(r"'((?:[^'\\]|\\.){0,8192})(?:'|$)", re.DOTALL)
+_ESCAPED: Final = re.compile(r"(\\{1,32}[\"'])(.{0,8192}?)(?:\1|$)", re.DOTALL)
+_LIST: Final = re.compile(r"\[[^\[\]]{0,4096}(?:\]|$)")
+_BARE: Final = re.compile(r"[^\s&\"'<>`\\]{1,4096}(?:\\(?![\"'nrt])[^\s&\"'<>`\\]{1,4096}){0,16}")
+_ENDS: Final = re.compile(r"[,;](?=$|\s|[\w.\-]{1,64}[=:])|[)\]}]+[,;.]?$|[,;.]+$")
+#: What this room writes in place of a value.
+OURS: Final = re.compile(r"\[[a-z_0-9]{1,64}\]|[a-z_0-9]{1,64}:[0-9a-f]{16}")
+_HASH: Final = re.compile(r"[0-9a-f]{16}")
+
+
+def find(text: str, own: Names) -> Iterator[Found]:
+    for match in _KEY.finditer(text):
+        name = _name(match[1])
+        kind = kind_of(name, own)
+        if kind is None:
+            continue
+        span = _value(text, match.end())
+        if span is None:
+            continue
+        start, end, quoted = span
+        value = text[start:end]
+        if value and _counts(value, kind, match[2], quoted, text, end) and not _ours(value, text[match.start() : end]):
+            yield Found(start, end, "personal_key" if kind == "personal" else "secret_key", value)
+
+
+def _name(key: str) -> str:
+    """`user[password]` is about a password, and so is `data.user.password`."""
+    parts = _INNER.findall(key)
+    return parts[-1].strip(".-") if parts else key
+
+
+def _value(text: str, at: int) -> tuple[int, int, bool] | None:
+    """Start, end and whether quoted."""
+    lead = text[at : at + 1]
+    if lead == '"' or lead == "'":
+        match = (_DOUBLE if lead == '"' else _SINGLE).match(text, at)
+        return (match.start(1), match.end(1), True) if match else None
+    if lead == "\\":
+        match = _ESCAPED.match(text, at)
+        if match:
+            return match.start(2), match.end(2), True
+    if lead == "[":
+        match = _LIST.match(text, at)
+        if match and not OURS.match(match.group()):
+            return match.start() + 1, match.end() - match.group().endswith("]"), True
+        return None
+    if lead in ("{", ""):
+        return None
+    match = _BARE.match(text, at)
+    if match is None:
+        return None
+    stop = _ENDS.search(text, at, match.end())
+    end = stop.start() if stop and stop.start() > at else match.end()
+    return at, end, False
+
+
+def _ours(value: str, with_key: str) -> bool:
+    """True for what was scrubbed already: scrubbing twice changes nothing."""
+    return bool(OURS.fullmatch(value) or (_HASH.fullmatch(value) and OURS.fullmatch(with_key.strip())))
+
+
+def _counts(value: str, kind: Kind, sign: str, quoted: bool, text: str, end: int) -> bool:
+    if nothing(value):
+        return False
+    if quoted or sign != ":":
+        return kind != "weak" or _looks_secret(value)
+    if kind == "secret":
+        return value.lower() != value or any(not c.isalpha() for c in value) or not _prose(text, end)
+    return _looks_secret(value)
+
+
+def _looks_secret(value: str) -> bool:
+    """Digits or signs among letters, or long: not a word, not a small number."""
+    if value.isdigit():
+        return len(value) >= 6
+    return any(c.isdigit() for c in value) or (len(value) >= 8 and (value.lower() != value or not value.isalpha()))
+
+
+def _prose(text: str, end: int) -> bool:
+    """True when words go on after the value: "password: must have eight letters"."""
+    rest = text[end : end + 24]
+    return rest[:1] == " " and rest[1:2].isalpha() and "=" not in rest.partition(" ")[2].partition(" ")[0]
