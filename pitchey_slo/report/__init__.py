@@ -12,17 +12,20 @@ and does not search outputs for secrets a notebook brought itself. A notebook is
 
 from pitchey_slo.report.catalogue import Notebook, find, notebooks
 from pitchey_slo.report.parameters import Parameter, from_text
-from pitchey_slo.report.record import Run, runs
-from pitchey_slo.report.run import Outcome, run_notebook
+from pitchey_slo.report.record import Run, find_run, runs
+from pitchey_slo.report.run import Asked, Outcome, Told, run_notebook
 from pitchey_slo.report.worker import Limits
 
 __all__ = [
+    "Asked",
     "Limits",
     "Notebook",
     "Outcome",
     "Parameter",
     "Run",
+    "Told",
     "find",
+    "find_run",
     "from_text",
     "notebooks",
     "run_notebook",

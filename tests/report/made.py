@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import nbformat
+
+from pitchey_slo.report.worker import LOG, Ending
 
 CHROMIUM = Path("/usr/bin/chromium")
 PARAMETERS = 'window: str = "28d"  # how long\ntimes: int = 2'
@@ -25,6 +27,14 @@ def notebook(folder: Path, name: str = "10_try_report", *, cells: Sequence[str],
     path = folder / f"{name}.ipynb"
     nbformat.write(nb, path)
     return path
+
+
+def quick(text: str, parameters: Mapping[str, Any], target: Path, env: Mapping[str, str], **_: Any) -> Ending:
+    """A worker that runs no cell: the notebook as it was, in the run's folder. For `run_notebook(work=...)`, in tests of
+    everything around a kernel."""
+    target.write_text(text, encoding="utf-8")
+    target.with_name(LOG).write_text("", encoding="utf-8")
+    return Ending(0, timed_out=False, cell=None, last_line="")
 
 
 @dataclass
