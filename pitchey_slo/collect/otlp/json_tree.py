@@ -18,7 +18,9 @@ import orjson
 from pitchey_slo.collect.decode import MOST_OBJECTS
 from pitchey_slo.collect.otlp.records import (
     DEEPEST,
+    MOST_ATTRIBUTES,
     MOST_RECORDS,
+    MOST_VALUES,
     Attributes,
     Buckets,
     Damaged,
@@ -31,6 +33,7 @@ from pitchey_slo.collect.otlp.records import (
     Span,
     Unreadable,
     Unsupported,
+    bounded,
     hex_id,
     too_deep,
     too_many,
@@ -245,7 +248,9 @@ def _id(tree: Mapping[str, Any], key: str, size: int) -> str:
 
 def _attributes(tree: Mapping[str, Any], key: str = "attributes", depth: int = 0) -> Attributes:
     found: Attributes = {}
-    for pair in _list(tree, key):
+    pairs = _list(tree, key)
+    bounded(len(pairs), MOST_ATTRIBUTES, "attributes")
+    for pair in pairs:
         if not isinstance(pair, dict):
             raise _wrong(key, pair, 'an array of {"key": ..., "value": ...}')
         name = pair.get("key")
@@ -275,7 +280,9 @@ def _value(given: Any, depth: int) -> Any:
             case "arrayValue" | "kvlistValue" if depth >= DEEPEST:
                 raise too_deep()
             case "arrayValue":
-                return [_value(each, depth + 1) for each in _list(value, "values")]
+                values = _list(value, "values")
+                bounded(len(values), MOST_VALUES, "values in an array")
+                return [_value(each, depth + 1) for each in values]
             case "kvlistValue":
                 return _attributes(value, "values", depth + 1)
     return None

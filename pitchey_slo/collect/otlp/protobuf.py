@@ -22,7 +22,9 @@ from opentelemetry.proto.trace.v1 import trace_pb2
 
 from pitchey_slo.collect.otlp.records import (
     DEEPEST,
+    MOST_ATTRIBUTES,
     MOST_RECORDS,
+    MOST_VALUES,
     Attributes,
     Buckets,
     Damaged,
@@ -35,6 +37,7 @@ from pitchey_slo.collect.otlp.records import (
     Span,
     Unreadable,
     Unsupported,
+    bounded,
     hex_id,
     too_deep,
     too_many,
@@ -44,6 +47,8 @@ from pitchey_slo.errors import CollectError
 
 #: Bytes of one record: an empty message inside it takes two of them, and sixty of memory.
 LARGEST: Final = 1 << 20
+#: Fields around the records of one request: each record is passed twice.
+MOST_FIELDS: Final = 10 * MOST_RECORDS
 
 _KINDS: Final = {5: "gauge", 7: "sum", 9: "histogram", 10: "exponential_histogram", 11: "summary"}
 
@@ -52,7 +57,7 @@ M = TypeVar("M", bound=Message)
 
 def read_logs(b: bytes) -> Iterator[Log | Damaged]:
     """The log records of an ExportLogsServiceRequest. Raises CollectError, BodyTooLarge."""
-    for resource, scope, start, stop in _records(b):
+    for resource, scope, start, stop in _Frame(b).records():
         try:
             yield _log(resource, scope, _message(LogRecord, b[start:stop]))
         except Unreadable as problem:
@@ -61,7 +66,7 @@ def read_logs(b: bytes) -> Iterator[Log | Damaged]:
 
 def read_spans(b: bytes) -> Iterator[Span | Damaged]:
     """The spans of an ExportTraceServiceRequest. Raises CollectError, BodyTooLarge."""
-    for resource, scope, start, stop in _records(b):
+    for resource, scope, start, stop in _Frame(b).records():
         try:
             yield _span(resource, scope, _message(trace_pb2.Span, b[start:stop]))
         except Unreadable as problem:
@@ -71,31 +76,48 @@ def read_spans(b: bytes) -> Iterator[Span | Damaged]:
 def read_metrics(b: bytes) -> Iterator[Metric]:
     """The metrics of an ExportMetricsServiceRequest. Raises CollectError, BodyTooLarge, also while points are
     walked."""
-    for resource, _, start, stop in _records(b):
-        yield _metric(resource, b, start, stop)
+    frame = _Frame(b)
+    for resource, _, start, stop in frame.records():
+        yield _metric(resource, frame, start, stop)
 
 
-def _records(b: bytes) -> Iterator[tuple[Attributes, str, int, int]]:
-    """(resource, name of the scope, where the record stands) of each record."""
-    many = 0
-    for at, end in _parts(b, 0, len(b), 1):
-        found = _message(Resource, b"".join(b[i:j] for i, j in _parts(b, at, end, 1)), whole=True)
-        resource = _whole(found.attributes)
-        for start, stop in _parts(b, at, end, 2):
-            told = _message(InstrumentationScope, b"".join(b[i:j] for i, j in _parts(b, start, stop, 1)), whole=True)
-            for i, j in _parts(b, start, stop, 2):
-                many += 1
-                if many > MOST_RECORDS:
-                    raise too_many()
-                yield resource, told.name, i, j
+class _Frame:
+    """What lies around the records. Counts the fields it sees: millions of empty ones cost nothing to send."""
 
+    def __init__(self, b: bytes) -> None:
+        self.b = b
+        self.left = MOST_FIELDS
 
-def _parts(b: bytes, at: int, end: int, wanted: int) -> Iterator[tuple[int, int]]:
-    """Where the messages of field `wanted` stand."""
-    for number, kind, start, stop in fields(b, at, end):
-        if number == wanted:
-            expect(kind, BYTES, start)
-            yield start, stop
+    def fields(self, at: int, end: int) -> Iterator[tuple[int, int, int, int]]:
+        for found in fields(self.b, at, end):
+            self.left -= 1
+            if self.left < 0:
+                raise too_many()
+            yield found
+
+    def parts(self, at: int, end: int, wanted: int) -> Iterator[tuple[int, int]]:
+        """Where the messages of field `wanted` stand."""
+        for number, kind, start, stop in self.fields(at, end):
+            if number == wanted:
+                expect(kind, BYTES, start)
+                yield start, stop
+
+    def joined(self, at: int, end: int, wanted: int) -> bytes:
+        """The message of field `wanted`; if it stands several times, all of it counts (protobuf's merging)."""
+        return b"".join(self.b[i:j] for i, j in self.parts(at, end, wanted))
+
+    def records(self) -> Iterator[tuple[Attributes, str, int, int]]:
+        """(resource, name of the scope, where the record stands) of each record."""
+        many = 0
+        for at, end in self.parts(0, len(self.b), 1):
+            resource = _whole(_message(Resource, self.joined(at, end, 1), whole=True).attributes)
+            for start, stop in self.parts(at, end, 2):
+                scope = _message(InstrumentationScope, self.joined(start, stop, 1), whole=True)
+                for i, j in self.parts(start, stop, 2):
+                    many += 1
+                    if many > MOST_RECORDS:
+                        raise too_many()
+                    yield resource, scope.name, i, j
 
 
 def _message(kind: type[M], raw: bytes, *, whole: bool = False) -> M:
@@ -123,6 +145,7 @@ def _whole(pairs: Any) -> Attributes:
 
 
 def _attributes(pairs: Any, depth: int = 0) -> Attributes:
+    bounded(len(pairs), MOST_ATTRIBUTES, "attributes")
     return {pair.key: _value(pair.value, depth) for pair in pairs}
 
 
@@ -134,6 +157,7 @@ def _value(given: AnyValue, depth: int) -> Any:
         case "array_value" | "kvlist_value" if depth >= DEEPEST:
             raise too_deep()
         case "array_value":
+            bounded(len(given.array_value.values), MOST_VALUES, "values in an array")
             return [_value(each, depth + 1) for each in given.array_value.values]
         case "kvlist_value":
             return _attributes(given.kvlist_value.values, depth + 1)
@@ -176,10 +200,10 @@ def _span(resource: Attributes, scope: str, m: trace_pb2.Span) -> Span:
     )
 
 
-def _metric(resource: Attributes, b: bytes, at: int, end: int) -> Metric:
-    texts = {1: "", 2: "", 3: ""}
+def _metric(resource: Attributes, frame: _Frame, at: int, end: int) -> Metric:
+    b, texts = frame.b, {1: "", 2: "", 3: ""}
     kind, start, stop = 0, at, at
-    for number, wire, i, j in fields(b, at, end):
+    for number, wire, i, j in frame.fields(at, end):
         if number in texts:
             expect(wire, BYTES, i)
             texts[number] = b[i:j].decode(errors="replace")
@@ -187,17 +211,18 @@ def _metric(resource: Attributes, b: bytes, at: int, end: int) -> Metric:
             expect(wire, BYTES, i)
             kind, start, stop = number, i, j  # one of them; the last counts
     temporality, monotonic = 0, False
-    for number, wire, i, j in fields(b, start, stop) if kind in (7, 9) else ():
+    for number, wire, i, j in frame.fields(start, stop) if kind in (7, 9) else ():
         if number in (2, 3):
             expect(wire, VARINT, i)
             value = varint(b, i, j)[0]
             temporality, monotonic = (value, monotonic) if number == 2 else (temporality, bool(value))
-    points = _points(_KINDS.get(kind, ""), b, start, stop)
+    points = _points(_KINDS.get(kind, ""), frame, start, stop)
     return Metric(resource, texts[1], texts[2], texts[3], _KINDS.get(kind, ""), temporality, monotonic, points)
 
 
-def _points(kind: str, b: bytes, at: int, end: int) -> Iterator[Point]:
-    for start, stop in _parts(b, at, end, 1) if kind else ():
+def _points(kind: str, frame: _Frame, at: int, end: int) -> Iterator[Point]:
+    b = frame.b
+    for start, stop in frame.parts(at, end, 1) if kind else ():
         try:
             match kind:
                 case "gauge" | "sum":

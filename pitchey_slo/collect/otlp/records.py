@@ -15,6 +15,9 @@ Attributes = dict[str, Any]
 
 #: Log records, spans or data points of one delivery; a Collector sends 8,192 at a time, an SDK 512.
 MOST_RECORDS: Final = 100_000
+#: Attributes of one record, and values of one array; an SDK stops at 128.
+MOST_ATTRIBUTES: Final = 1_000
+MOST_VALUES: Final = 10_000
 #: Values inside values. OTLP sets no bound; what is deeper is refused.
 DEEPEST: Final = 16
 
@@ -137,6 +140,12 @@ def too_many() -> BodyTooLarge:
 
 def too_deep() -> Unreadable:
     return Unreadable("wrong_type", f"a value nested more than {DEEPEST} levels deep")
+
+
+def bounded(count: int, most: int, what: str) -> None:
+    """Raises Unreadable beyond `most`."""
+    if count > most:
+        raise Unreadable("too_long", f"{count:,} {what}; {most:,} are allowed")
 
 
 def hex_id(raw: bytes, size: int) -> str:
