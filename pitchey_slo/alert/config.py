@@ -66,6 +66,8 @@ class RoutesConfig:
     resolve_timeout: float = 300.0
     notices: tuple[str, ...] = ()
     file: str = ""
+    #: `global:` with what the settings know; holds secrets
+    given: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
     #: what was already worked out for label sets, by fingerprint (`placing.py`); grows with the alerts seen
     known: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
@@ -88,6 +90,23 @@ def load_routes(
     if root.value is None:
         root.fail("the file is empty", hint="`route:` with a receiver, and `receivers:`, at least")
     return _Reader(root, given, environ if environ is not None else _environment()).read()
+
+
+def receiver_beside(
+    name: str,
+    channels: Mapping[str, list[dict[str, Any]]],
+    config: RoutesConfig | None,
+    settings: Settings,
+    environ: Mapping[str, str] | None = None,
+) -> tuple[Receiver, tuple[str, ...]]:
+    """A receiver that no routes file names, such as a schedule's: `channels` as under `receivers:`, say
+    {"email_configs": [{"to": ...}]}; what they leave open comes from `global:` and the settings. Also why channels of
+    it are switched off. Raises ConfigError."""
+    lookup = _lookup(settings, environ if environ is not None else _environment())
+    reading = Reading(config.given if config is not None else _filled({}, lookup), lookup)
+    receiver = receiver_of(Node(Path(name), {"name": name, **channels}, None, ""), reading)
+    raise_all(reading.problems)
+    return receiver, tuple(f"{c.name}: {c.off}" for c in receiver.switched_off)
 
 
 def _environment() -> dict[str, str]:
@@ -133,7 +152,7 @@ class _Reader:
 
     def read(self) -> RoutesConfig:
         given = self.one(self.top.get("global"), lambda n: global_of(n, dict.fromkeys(GLOBAL))) or {}
-        reading = Reading(self._filled(given), self.lookup, problems=self.problems)
+        reading = Reading(_filled(given, self.lookup), self.lookup, problems=self.problems)
         receivers = self.named("receivers", lambda n: receiver_of(n, reading), Receiver)
         lists = ("time_intervals", "mute_time_intervals")
         intervals = {k: v for name in lists for k, v in self.named(name, interval_of, _no_times).items()}
@@ -155,6 +174,7 @@ class _Reader:
             resolve_timeout=self.one(_part(self.top.get("global"), "resolve_timeout"), seconds_of) or 300.0,
             notices=tuple(reading.notices),
             file=str(self.root.file),
+            given=reading.given,
         )
         self._references(config)
         raise_all(sorted(self.problems, key=lambda p: p.line or 0))
@@ -196,15 +216,6 @@ class _Reader:
         for name in sorted(first.keys() & second.keys()):
             self.note(second[name], f"the name {name!r} stands in both lists")
 
-    def _filled(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """`global:` with what the settings know where it says nothing."""
-        filled = dict(given)
-        for key, name in _FROM_SETTINGS.items():
-            value = self.lookup(name)
-            if value and key not in filled and f"{key}_file" not in filled:
-                filled[key] = value
-        return filled
-
     def _references(self, config: RoutesConfig) -> None:
         """Receivers that receivers and policies name."""
         for entry in self.one(self.top["receivers"], lambda n: list(n.items())) or []:
@@ -215,6 +226,16 @@ class _Reader:
                 self.one(_part(level, "receiver"), lambda n: n.choice(config.receivers))
                 for name in self.one(_part(level, "receivers"), lambda n: list(n.items())) or []:
                     self.one(name, lambda n: n.choice(config.receivers))
+
+
+def _filled(given: Mapping[str, Any], lookup: Lookup) -> dict[str, Any]:
+    """`global:` with what the settings know where it says nothing."""
+    filled = dict(given)
+    for key, name in _FROM_SETTINGS.items():
+        value = lookup(name)
+        if value and key not in filled and f"{key}_file" not in filled:
+            filled[key] = value
+    return filled
 
 
 def _no_times(name: str) -> TimeInterval:

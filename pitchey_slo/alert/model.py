@@ -143,6 +143,7 @@ class Message:
     group_labels what they are grouped by
     lines        plain sentences to show under the title (escalation level, hold, reminder, digest ...)
     links        text -> address (runbook, dashboard, investigation, silence, acknowledge)
+    files        paths of pages that e-mail carries along; other channels have the links
     """
 
     action: Action
@@ -154,6 +155,7 @@ class Message:
     links: Mapping[str, str] = field(default_factory=dict)
     severity: str = ""
     level: int = 0
+    files: tuple[str, ...] = ()
 
     @property
     def firing(self) -> tuple[Alert, ...]:

@@ -81,13 +81,14 @@ def notification_from(row: Mapping[str, Any]) -> Notification:
 def message_text(message: Message) -> str:
     """JSON of a message."""
     shown = _fields(message) | {"alerts": [_plain(_fields(a)) for a in message.alerts]}
-    return text_of(shown | {"lines": list(message.lines)})
+    return text_of(shown | {"lines": list(message.lines), "files": list(message.files)})
 
 
 def message_from(text: str) -> Message:
     found = json.loads(text)
     alerts = tuple(Alert(**{k: _time(k, v) for k, v in a.items()}) for a in found["alerts"])
-    return Message(**found | {"alerts": alerts, "lines": tuple(found["lines"])})
+    texts = {"lines": tuple(found["lines"]), "files": tuple(found.get("files", ()))}  # older rows have no files
+    return Message(**found | {"alerts": alerts, **texts})
 
 
 def text_of(value: Any) -> str:

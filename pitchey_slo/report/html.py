@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
+import threading
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,6 +28,7 @@ from pitchey_slo.report.words import lasted, said, shown
 
 PLOTLY: Final = "application/vnd.plotly.v1+json"
 _HERE: Final = Path(__file__).parent
+_ONE: Final = threading.Lock()
 _HIDDEN: Final = {"parameters", "injected-parameters", "papermill-error-cell-tag", TAG}  # the banner tells that one
 
 
@@ -42,15 +44,6 @@ def page(nb: NotebookNode, run: Run) -> str:
     """The page as text. Code is folded away; a cell that failed is shown open, with its traceback."""
     figures = _prepare(nb)
     scripts = [*([_plotly_js()] if figures else []), _text("page.js")]
-    exporter = HTMLExporter(  # type: ignore[no-untyped-call]
-        template_name="page",
-        extra_template_basedirs=[str(_HERE)],
-        exclude_anchor_links=True,
-        mathjax_url="",
-        require_js_url="",
-        jupyter_widgets_base_url="",
-        embed_images=True,
-    )
     facts = {
         "css": _text("page.css"),
         "scripts": scripts,
@@ -60,8 +53,23 @@ def page(nb: NotebookNode, run: Run) -> str:
         "data": sentences(run.freshness) if run.freshness else [],
         "hidden": _HIDDEN,
     }
-    body, _ = exporter.from_notebook_node(nb, resources={"page": facts})
+    with _ONE:  # an exporter keeps what it works on
+        body, _ = _exporter().from_notebook_node(nb, resources={"page": facts})
     return str(body)
+
+
+@functools.cache
+def _exporter() -> HTMLExporter:
+    """Kept, since reading its templates takes as long as most pages."""
+    return HTMLExporter(  # type: ignore[no-untyped-call]
+        template_name="page",
+        extra_template_basedirs=[str(_HERE)],
+        exclude_anchor_links=True,
+        mathjax_url="",
+        require_js_url="",
+        jupyter_widgets_base_url="",
+        embed_images=True,
+    )
 
 
 def _prepare(nb: NotebookNode) -> int:

@@ -30,8 +30,8 @@ def notebook(folder: Path, name: str = "10_try_report", *, cells: Sequence[str],
 
 
 def quick(text: str, parameters: Mapping[str, Any], target: Path, env: Mapping[str, str], **_: Any) -> Ending:
-    """A worker that runs no cell: the notebook as it was, in the run's folder. For `run_notebook(work=...)`, in tests of
-    everything around a kernel."""
+    """A worker that runs no cell: the notebook as it was, in the run's folder. For `run_notebook(work=...)`,
+    in tests of everything around a kernel."""
     target.write_text(text, encoding="utf-8")
     target.with_name(LOG).write_text("", encoding="utf-8")
     return Ending(0, timed_out=False, cell=None, last_line="")

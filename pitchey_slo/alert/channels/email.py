@@ -15,9 +15,11 @@ import socket
 import ssl
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime, getaddresses
+from pathlib import Path
 from typing import Final
 
 from pitchey_slo.alert.channels.base import Answer, Channel, House
@@ -32,6 +34,10 @@ from pitchey_slo.errors import ChannelError, ConfigError
 _HEADER: Final = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,60}")
 _OWN: Final = frozenset({"subject", "from", "to", "message-id", "date", "references", "in-reply-to", "content-type",
                          "content-transfer-encoding", "mime-version"})  # fmt: skip
+
+
+#: Bytes of a page that mail servers take: most stop at 10 or 25 MB, and base64 makes a third more of it.
+LARGEST: Final = 7 << 20
 
 
 class Email(Channel):
@@ -102,8 +108,12 @@ class Email(Channel):
         for name, value in headers.items():
             if name.lower() not in _OWN:
                 mail[name] = clean(value, 500)
+        told = _enclosed(told, files := [_file(path) for path in notification.message.files])
         mail.set_content(clean_lines(told.custom.get("text") or f"{told.title}\n\n{told.plain()}", 200_000) + "\n")
         mail.add_alternative(told.custom.get("html") or page(told), subtype="html")
+        for name, body in files:
+            if body is not None:
+                mail.add_attachment(body, maintype="text", subtype="html", filename=name)
         return mail
 
     def _send(self, message: EmailMessage) -> dict[str, tuple[int, bytes]]:
@@ -208,3 +218,23 @@ def _refusal(error: smtplib.SMTPRecipientsRefused) -> ChannelError:
 
 def _text(raw: bytes | str) -> str:
     return raw.decode("utf-8", errors="replace") if isinstance(raw, bytes) else raw
+
+
+def _file(path: str) -> tuple[str, bytes | None]:
+    """(name, content) of a page to enclose; None when it is gone or too large, which the text then says."""
+    file = Path(path)
+    try:
+        body = file.read_bytes() if file.stat().st_size <= LARGEST else None
+    except OSError:
+        body = None
+    return clean(file.name, 100), body
+
+
+def _enclosed(told: Told, files: list[tuple[str, bytes | None]]) -> Told:
+    lost = [name for name, body in files if body is None]
+    if not lost:
+        return told
+    line = (
+        f"Not enclosed, since it is gone or larger than {LARGEST >> 20} MiB: {', '.join(lost)}; the link leads to it."
+    )
+    return replace(told, lines=(*told.lines, line))
