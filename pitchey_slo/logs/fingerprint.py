@@ -71,7 +71,7 @@ _PARAMETER: Final = "|".join(
     ]
 )
 #: Parameters side by side, and lists of them, are one: how many there were is a parameter too.
-_TOGETHER: Final = r"<\*>(?:(?:, ?|; ?|[ ]?[|/:=+-][ ]?)?(?:<\*>|[/:=])+)+"
+_TOGETHER: Final = r"<\*>(?:(?:, ?|; ?|[ ]?[|/:=+-]+[ ]?)?<\*>)+"
 _SPACE: Final = r"[ \t\r\n]+"
 
 _request, _key, _parameter, _together, _space = (

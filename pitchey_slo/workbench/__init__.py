@@ -17,6 +17,7 @@ from pathlib import Path
 
 from pitchey_slo.settings import Settings
 from pitchey_slo.workbench.asking import SloView
+from pitchey_slo.workbench.logs import Logs
 from pitchey_slo.workbench.looking_back import LookingBack
 from pitchey_slo.workbench.moments import Moment, milliseconds, parse_time, step_ms
 from pitchey_slo.workbench.synthetics import Synthetics
@@ -30,9 +31,10 @@ def connect(home: str | Path | None = None, *, settings: Settings | None = None)
     return Workbench(settings or Settings.load(home=home or None))
 
 
-class Workbench(LookingBack, Synthetics, Writing):
+class Workbench(LookingBack, Synthetics, Logs, Writing):
     """Live, read-only view of one home's lake, with the house's own questions as methods.
 
     Where they stand: rows and times in `lake.py`, SLOs, percentiles and PromQL in `asking.py`, backtests, tuning and
-    anomalies in `looking_back.py`, synthetic tests in `synthetics.py`, what people write down in `writing.py`.
+    anomalies in `looking_back.py`, synthetic tests in `synthetics.py`, log lines in `logs.py`, what people write down
+    in `writing.py`.
     """
