@@ -25,6 +25,7 @@ GROUPS = {
     "rules": "rules",
     "incidents": "incidents",
     "synthetic": "synthetic",
+    "pull": "pull",
 }
 COMMANDS = {
     "init": ("init", "init"),

@@ -14,6 +14,7 @@ from pitchey_slo.web import (
     alert_page,
     alertmanager,
     alerts,
+    analytics_engine,
     anomalies,
     corrections,
     dashboards,
@@ -23,6 +24,7 @@ from pitchey_slo.web import (
     events,
     health,
     metrics,
+    otlp,
     overview,
     prometheus,
     realtime,
@@ -52,9 +54,10 @@ from pitchey_slo.web.status_kv import Publisher
 from pitchey_slo.web.synthetic_desk import Synthetic
 
 SECTIONS = (
-    *(events, metrics, prometheus, remote_write, slos, corrections, decisions, whatif, dashboards, realtime, anomalies),
+    *(events, metrics, prometheus, remote_write, otlp),
+    *(slos, corrections, decisions, whatif, dashboards, realtime, anomalies),
     *(synthetic, overview, alert_page, runbooks, alerts, silences, alertmanager, watchdog, health, status),
-    *(tokens, admin, docs),
+    *(analytics_engine, tokens, admin, docs),
 )
 
 
@@ -90,6 +93,7 @@ def create_app(
     app.state.synthetic = Synthetic(app.state.house)
     board = app.state.status = StatusBoard(app.state.house, app.state.synthetic)
     app.state.publisher = Publisher(settings, lambda: board.ready, app.state.series.meter)
+    app.state.analytics_engine = analytics_engine.AnalyticsEngine(app.state.house, app.state.series.meter)
     errors.install(app)
     for section in SECTIONS:
         app.include_router(section.router)

@@ -132,12 +132,14 @@ async def run(
             asyncio.to_thread(Store.open, settings, clock=clock), asyncio.to_thread(warm_up)
         )
         series.start(jobs)
-        app.state.alerting.start(series.scan, info.url, series.down)
+        engine = app.state.analytics_engine
+        app.state.alerting.start(series.scan, info.url, lambda: {**series.down(), **engine.down()})
         app.state.anomalies.start()
         await asyncio.to_thread(app.state.synthetic.start)
         app.state.health.start()
         app.state.status.start()
         app.state.publisher.start()
+        engine.start()
         helpers += [make(app.state.alerting) for make in beside]
         for helper in helpers:
             helper.start()
@@ -156,6 +158,7 @@ async def run(
         await asyncio.to_thread(app.state.health.close)
         await asyncio.to_thread(app.state.anomalies.close)
         app.state.publisher.close()
+        await asyncio.to_thread(app.state.analytics_engine.close)
         await asyncio.to_thread(app.state.status.close)
         await asyncio.to_thread(app.state.synthetic.close)
         await asyncio.to_thread(app.state.alerting.close)
