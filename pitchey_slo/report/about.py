@@ -38,6 +38,7 @@ _LOOKS: Final = {
     "gone": ("no_data", "no longer told"),
     "changed": ("no_data", "changed"),
     "same": ("no_data", "the same"),
+    "chance": ("no_data", "within chance"),
 }
 
 
@@ -118,7 +119,7 @@ def since(then: Facts | None, now: Facts) -> Html:
     if then is None:
         return told.paragraph("This is the first report of its kind: there is none to compare it with.", kind="quiet")
     every = kept.compare(then, now)
-    moved = [c for c in every if c.verdict != "same"]
+    moved = [c for c in every if c.verdict not in ("same", "chance")]
     columns = (
         Column("", wide=True),
         Column("then", number=True),
@@ -126,11 +127,15 @@ def since(then: Facts | None, now: Facts) -> Html:
         Column("change", number=True),
         Column("", short=True),
     )
-    same = [c.fact.label for c in every if c.verdict == "same"]
+    same, chance = ([c.fact.label for c in every if c.verdict == v] for v in ("same", "chance"))
     return (
         told.paragraph(*_against(then, now, every))
         + (told.table(columns, [_row(c) for c in moved]) if moved else Html(""))
-        + told.paragraph(f"As before: {', '.join(same)}." if moved and same else "", kind="quiet")
+        + told.paragraph(
+            f"No more than chance would do: {', '.join(chance)}." if chance else "",
+            f"As before: {', '.join(same)}." if same and len(same) < len(every) else "",
+            kind="quiet",
+        )
     )
 
 
@@ -194,7 +199,7 @@ def _hash(notebook: str) -> str | None:
 
 
 def _against(then: Facts, now: Facts, every: Sequence[Change]) -> list[str]:
-    counts = {v: sum(c.verdict == v for c in every) for v in ("better", "worse", "same", "missing")}
+    counts = {v: sum(c.verdict == v for c in every) for v in ("better", "worse", "same", "chance", "missing")}
     first = f"Against the report of {_moment(then.written_at)}"
     if then.end and then.end == now.end:
         first += ", on data up to the same minute"
@@ -204,10 +209,12 @@ def _against(then: Facts, now: Facts, every: Sequence[Change]) -> list[str]:
         f"{counts['worse']} worse" if counts["worse"] else "",
         f"{counts['better']} better" if counts["better"] else "",
         f"{counts['missing']} missing now" if counts["missing"] else "",
-        f"{counts['same']} as before" if counts["same"] else "",
+        f"{counts['same'] + counts['chance']} as before" if counts["same"] + counts["chance"] else "",
     ]
     listed = ", ".join(p for p in parts if p)
-    told_ = [f"{first}: {'all as before' if counts['same'] == len(every) else listed or 'nothing to compare'}."]
+    if counts["same"] + counts["chance"] == len(every):
+        listed = "all as before"
+    told_ = [f"{first}: {listed or 'nothing to compare'}."]
     if then.notebook_hash and now.notebook_hash and then.notebook_hash != now.notebook_hash:
         told_.append("The notebook itself has changed since.")
     return told_

@@ -7,6 +7,7 @@ the newest successful run of the same notebook with the same parameters is looke
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -33,6 +34,7 @@ class Fact:
     unit    ratio (in [0, 1], printed in per cent), count, ms, seconds, or a word that stands behind the number
     better  up or down: which way is good; None when neither is
     digits  decimals that matter; a change people cannot see is none. None: the unit's own
+    margin  half the width of the value's 95 % interval, in its unit; a change within both margins may be chance
     """
 
     name: str
@@ -41,6 +43,7 @@ class Fact:
     unit: str = "count"
     better: Literal["up", "down"] | None = None
     digits: int | None = None
+    margin: float | None = None
 
     def __str__(self) -> str:
         return measured(self.value, self.unit, self.digits)
@@ -78,8 +81,9 @@ class Change:
         return found
 
     @property
-    def verdict(self) -> Literal["better", "worse", "same", "changed", "new", "gone", "missing", "found"]:
-        """`missing`: it had a value and has none now; `found`: the other way round; `gone`: no longer told."""
+    def verdict(self) -> Literal["better", "worse", "same", "chance", "changed", "new", "gone", "missing", "found"]:
+        """`missing`: it had a value and has none now; `found`: the other way round; `gone`: no longer told; `chance`:
+        other than before, but within the margins of both."""
         if self.then is None or self.now is None:
             return "new" if self.then is None else "gone"
         then, now = self.then.value, self.now.value
@@ -87,6 +91,8 @@ class Change:
             return "same" if then is now else "missing" if now is None else "found"
         if not stirred(then, now, self.fact.unit, self.fact.digits):
             return "same"
+        if abs(now - then) <= math.hypot(self.then.margin or 0.0, self.now.margin or 0.0):
+            return "chance"
         if self.fact.better is None:
             return "changed"
         return "better" if (now > then) == (self.fact.better == "up") else "worse"

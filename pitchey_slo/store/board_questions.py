@@ -83,15 +83,22 @@ def latency_between(events: str, first: str, then: str, step_ms: int) -> str:
     """How long it took people from one event to the next of another kind, by the time of the second: `ms` (bucket),
     `p50`, `p95` in seconds, `pairs`."""
     return f"""
+        {pairs_between(events, first, then)}
+        SELECT epoch_ms(ts) // {step_ms} * {step_ms} AS ms, quantile_cont(seconds, 0.5) AS p50,
+               quantile_cont(seconds, 0.95) AS p95, count(*) AS pairs
+        FROM pairs GROUP BY 1 ORDER BY 1"""
+
+
+def pairs_between(events: str, first: str, then: str) -> str:
+    """A WITH clause: `pairs` has `ts` and `seconds` of every second event, since the newest first event of its
+    person."""
+    return f"""
         WITH asked AS (SELECT user_hash, ts FROM {events} WHERE event = {quoted(first)} AND user_hash IS NOT NULL),
              done AS (SELECT user_hash, ts FROM {events} WHERE event = {quoted(then)} AND user_hash IS NOT NULL),
              pairs AS (
                  SELECT done.ts, epoch(done.ts) - epoch(asked.ts) AS seconds
                  FROM done ASOF JOIN asked ON done.user_hash = asked.user_hash AND done.ts >= asked.ts
-             )
-        SELECT epoch_ms(ts) // {step_ms} * {step_ms} AS ms, quantile_cont(seconds, 0.5) AS p50,
-               quantile_cont(seconds, 0.95) AS p95, count(*) AS pairs
-        FROM pairs GROUP BY 1 ORDER BY 1"""
+             )"""
 
 
 def feature_use(requests: str, condition: str, most: int) -> str:
