@@ -20,12 +20,12 @@ import pyarrow as pa
 from pitchey_slo.errors import QueryError
 from pitchey_slo.names import TICK_SECONDS
 from pitchey_slo.promql import labels as lb
-from pitchey_slo.promql.derived_metrics import BOUND_SQL, LE, METRICS, ActiveUsers, Counter, Metric
+from pitchey_slo.promql.derived_metrics import BOUND_SQL, EVENTS, LE, METRICS, ActiveUsers, Counter, Metric, clock_of
 from pitchey_slo.promql.labels import Labels
 from pitchey_slo.promql.rows import Rows, moment
 from pitchey_slo.promql.scan import Floats, Ints, SeriesBlock, block_of, matching
 from pitchey_slo.promql.tree import Matcher
-from pitchey_slo.tables import BUSINESS_EVENTS, ROLLUPS
+from pitchey_slo.tables import ROLLUPS
 
 #: Samples one selector may compute: 16 bytes each.
 POINTS: Final = 30_000_000
@@ -49,25 +49,14 @@ class DerivedSeries:
     ) -> SeriesBlock:
         """As `Scan.select`; see `LakeScan.select` for `needs`."""
         blocks = [self._one(metric, matchers, start_ms, end_ms, needs) for metric in _named(matchers)]
-        blocks = [block for block in blocks if block.labels]
-        if len(blocks) == 1:
-            return blocks[0]
-        return block_of(
-            (
-                labels,
-                block.ts[block.offsets[i] : block.offsets[i + 1]],
-                block.values[block.offsets[i] : block.offsets[i + 1]],
-            )
-            for block in blocks
-            for i, labels in enumerate(block.labels)
-        )
+        return together(blocks)
 
     def series(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> list[Labels]:
         """Labels of the derived series that have samples in that time."""
         found: list[Labels] = []
         for metric in _named(matchers):
             with self._snapshot(metric, start_ms, end_ms):
-                grid = ticks(self._rows, start_ms, end_ms)
+                grid = ticks(self._rows, start_ms, end_ms, clock_of(metric.table))
                 if not len(grid) or not _possible(metric, matchers):
                     continue
                 if isinstance(metric, ActiveUsers):
@@ -85,7 +74,7 @@ class DerivedSeries:
         if not _possible(metric, matchers):
             return block_of([])
         with self._snapshot(metric, start_ms, end_ms):
-            grid = ticks(self._rows, start_ms, end_ms)
+            grid = ticks(self._rows, start_ms, end_ms, clock_of(metric.table))
             if not len(grid):
                 return block_of([])
             if isinstance(metric, ActiveUsers):
@@ -115,9 +104,9 @@ class DerivedSeries:
         return dense(labels, grid, table.reshape(len(labels), -1))
 
     def _snapshot(self, metric: Metric, start_ms: int, end_ms: int) -> AbstractContextManager[None]:
-        # counters need everything up to the end, users the window before the start; times of both tables say where
+        # counters need everything up to the end, users the window before the start; times of a clock's tables say where
         # data begin and end
-        tables = {ROLLUPS.name, BUSINESS_EVENTS.name, metric.table}
+        tables = {*clock_of(metric.table), metric.table}
         early = metric.seconds * 1_000 if isinstance(metric, ActiveUsers) else start_ms
         return self._rows.snapshot(sorted(tables), start_ms - early, end_ms)
 
@@ -229,11 +218,11 @@ class DerivedSeries:
         return np.cumsum(steps).astype(np.float64)
 
 
-def ticks(rows: Rows, start_ms: int, end_ms: int, every: int = 1) -> Ints:
-    """Times of the samples of event series in [start, end]: from the tick before the oldest event to that of the
-    newest. Inside a snapshot of rollups and business events."""
-    step = every * TICK_MS
-    spans = [rows.span_ms(name) for name in (ROLLUPS.name, BUSINESS_EVENTS.name)]
+def ticks(rows: Rows, start_ms: int, end_ms: int, tables: Sequence[str] = EVENTS) -> Ints:
+    """Times of the samples of event series in [start, end]: from the tick before the oldest event of `tables` to that
+    of the newest. Inside a snapshot of them."""
+    step = TICK_MS
+    spans = [rows.span_ms(name) for name in tables]
     known = [span for span in spans if span is not None]
     if not known:
         return np.empty(0, np.int64)
@@ -318,6 +307,22 @@ def _label_sets(cells: pa.Table, keep: tuple[str, ...], name: str) -> tuple[list
             pairs[column] = texts[at]
         sets.append(lb.make(pairs))
     return sets, place.astype(np.int64)
+
+
+def together(blocks: Sequence[SeriesBlock]) -> SeriesBlock:
+    """The series of all blocks as one."""
+    blocks = [block for block in blocks if block.labels]
+    if len(blocks) == 1:
+        return blocks[0]
+    return block_of(
+        (
+            labels,
+            block.ts[block.offsets[i] : block.offsets[i + 1]],
+            block.values[block.offsets[i] : block.offsets[i + 1]],
+        )
+        for block in blocks
+        for i, labels in enumerate(block.labels)
+    )
 
 
 def dense(labels: list[Labels], grid: Ints, values: Floats) -> SeriesBlock:

@@ -9,7 +9,7 @@ from typing import Final
 from pitchey_slo.names import RESPONSE_TIME_BOUNDS
 from pitchey_slo.series import Metadata
 from pitchey_slo.store.sketch import LAST_BUCKET
-from pitchey_slo.tables import BUSINESS_EVENTS, REQUESTS, ROLLUPS
+from pitchey_slo.tables import BUSINESS_EVENTS, LOGS, REQUESTS, ROLLUPS
 
 #: Values of `le`, as Prometheus 3 writes them.
 LE: Final = (*(repr(bound) for bound in RESPONSE_TIME_BOUNDS), "+Inf")
@@ -47,6 +47,17 @@ _EVENTS: Final = "sum(CASE WHEN isfinite(sample_interval) THEN sample_interval E
 _AMOUNT: Final = "sum(CASE WHEN isfinite(value * sample_interval) THEN value * sample_interval ELSE 0 END)"
 _PAYMENT: Final = {"outcome": "CASE event WHEN 'payment_succeeded' THEN 'succeeded' ELSE 'failed' END"}
 
+#: Tables whose oldest and newest rows say where the series of requests and business events begin and end.
+EVENTS: Final = (ROLLUPS.name, BUSINESS_EVENTS.name)
+
+
+def clock_of(*tables: str) -> tuple[str, ...]:
+    """Tables that say from when to when there are samples of what is made from `tables`: logs and probes go on where
+    requests stopped, and the other way round, so each has a time of its own."""
+    own = sorted({*tables} - {*EVENTS, REQUESTS.name})
+    return tuple(own) if own and len(own) == len({*tables}) else EVENTS
+
+
 #: SQL expression: position in LE of a rollup row's latency bucket.
 BOUND_SQL: Final = (
     "CASE "
@@ -77,6 +88,7 @@ _ALL: Final[tuple[Metric, ...]] = (
     _business("pitchey_investments_total", "investment_requested", "investment_made"),
     _business("pitchey_payments_total", "payment_succeeded", "payment_failed", labels={**_PAYMENT, **_PLACE}),
     _business("pitchey_revenue_total", "payment_succeeded", labels={"currency": "currency"}, value=_AMOUNT),
+    Counter("pitchey_log_lines_total", LOGS.name, {"level": "lower(level)", "service": "service"}, _EVENTS),
 )
 #: Sample name -> how it is computed.
 METRICS: Final[dict[str, Metric]] = {metric.name: metric for metric in _ALL}
@@ -98,4 +110,5 @@ FAMILIES: Final[dict[str, Metadata]] = {
     "pitchey_investments_total": Metadata("counter", "investments requested or made"),
     "pitchey_payments_total": Metadata("counter", "payments by outcome (succeeded, failed)"),
     "pitchey_revenue_total": Metadata("counter", "money received, in the currency of the label"),
+    "pitchey_log_lines_total": Metadata("counter", "log lines by level and service, sampled ones by their weight"),
 }

@@ -19,7 +19,7 @@ from pitchey_slo.names import TICK_SECONDS
 from pitchey_slo.store import LakeReader
 from pitchey_slo.store.lake import sql_time
 from pitchey_slo.store.rollups import partials_sql
-from pitchey_slo.tables import BUSINESS_EVENTS, REQUESTS, ROLLUPS, SAMPLES, STORED
+from pitchey_slo.tables import BUSINESS_EVENTS, LOGS, REQUESTS, ROLLUPS, SAMPLES, STORED
 
 #: Columns that series are made of, by table.
 COLUMNS: Final = {
@@ -29,6 +29,7 @@ COLUMNS: Final = {
         *("duration_ms", "sample_interval", "user_hash"),
     ),
     BUSINESS_EVENTS.name: ("ts", "event", "location", "value", "currency", "sample_interval"),
+    LOGS.name: ("ts", "level", "service", "sample_interval"),
     ROLLUPS.name: tuple(ROLLUPS.names),
 }
 

@@ -28,7 +28,8 @@ from pitchey_slo.errors import ConfigError
 from pitchey_slo.names import SLO_BAD, SLO_TARGET, SLO_VALID, TICK_SECONDS
 from pitchey_slo.promql import Matcher, SeriesBlock
 from pitchey_slo.promql import labels as lb
-from pitchey_slo.promql.derived import dense, ticks
+from pitchey_slo.promql.derived import dense, ticks, together
+from pitchey_slo.promql.derived_metrics import EVENTS, clock_of
 from pitchey_slo.promql.rows import Rows, moment
 from pitchey_slo.promql.scan import block_of, filter_labels
 from pitchey_slo.series import Labels, Metadata
@@ -38,7 +39,7 @@ from pitchey_slo.slo.model import Correction, Raw, Slo
 from pitchey_slo.slo.sli import Asked, Ints, check_filters, count
 from pitchey_slo.store import LakeReader
 from pitchey_slo.store.reader import parquet
-from pitchey_slo.tables import BUSINESS_EVENTS, ROLLUPS, STORED
+from pitchey_slo.tables import STORED
 
 NAMES = (SLO_BAD, SLO_TARGET, SLO_VALID)
 #: Type and help of each, for exposition and /api/v1/metadata.
@@ -148,6 +149,10 @@ class SloSeries:
                 del self._kept[key]
 
 
+#: metric, place of its objective, labels
+_Chosen = tuple[str, int, Labels]
+
+
 class _SloSeries:
     """The series over one set of rows; for one thread."""
 
@@ -168,32 +173,46 @@ class _SloSeries:
         if not chosen:
             return block_of([])
         tables = sorted({source.table for a in asked for source in a.sources()})
-        watched = sorted({ROLLUPS.name, BUSINESS_EVENTS.name, *tables})
+        clocks = {clock_of(*(source.table for source in asked[i].sources())) for _, i, _ in chosen}
+        watched = sorted({*EVENTS, *tables, *(name for clock in clocks for name in clock)})
         # hot rows of any time: a late one belongs to a file's time, but to none of its counts
         with self._rows.snapshot(watched, 0, end_ms, wide=tables):
-            grid = ticks(self._rows, start_ms, end_ms)
-            if not len(grid):
+            grids = {clock: ticks(self._rows, start_ms, end_ms, clock) for clock in clocks}
+            if not any(len(grid) for grid in grids.values()):
                 return block_of([])
             sums = self._sums(asked, tables)
-        values = np.empty((len(chosen), len(grid)))
-        for row, (name, i, _) in enumerate(chosen):
+        return together([self._values(asked, chosen, clock, grid, sums) for clock, grid in sorted(grids.items())])
+
+    def _values(
+        self, asked: list[Asked], chosen: list[_Chosen], clock: tuple[str, ...], grid: Ints, sums: Sequence[Cells]
+    ) -> SeriesBlock:
+        """The series of the objectives with that clock."""
+        mine = [each for each in chosen if clock_of(*(source.table for source in asked[each[1]].sources())) == clock]
+        if not len(grid):
+            return block_of([])
+        values = np.empty((len(mine), len(grid)))
+        for row, (name, i, _) in enumerate(mine):
             if name == SLO_TARGET:
                 values[row] = asked[i].objective.target
                 continue
             parts = [cells.upto(grid // TICK_MS, i)[name == SLO_BAD] for cells in sums]
             # good and total of two tables may come a tick apart: a counter does not fall for that
             values[row] = np.maximum.accumulate(np.maximum(np.sum(parts, axis=0), 0.0))
-        return dense([labels for *_, labels in chosen], grid, values)
+        return dense([labels for *_, labels in mine], grid, values)
 
     def series(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> list[Labels]:
         """Labels of the series that have samples in that time."""
-        _, chosen = self._chosen(matchers)
-        if not chosen:
-            return []
-        with self._rows.snapshot([ROLLUPS.name, BUSINESS_EVENTS.name], start_ms, end_ms):
-            return sorted(labels for *_, labels in chosen) if len(ticks(self._rows, start_ms, end_ms)) else []
+        asked, chosen = self._chosen(matchers)
+        clocks: dict[tuple[str, ...], list[Labels]] = {}
+        for _, i, labels in chosen:
+            clocks.setdefault(clock_of(*(source.table for source in asked[i].sources())), []).append(labels)
+        found: list[Labels] = []
+        for clock, known in clocks.items():
+            with self._rows.snapshot(clock, start_ms, end_ms):
+                found += known if len(ticks(self._rows, start_ms, end_ms, clock)) else []
+        return sorted(found)
 
-    def _chosen(self, matchers: Sequence[Matcher]) -> tuple[list[Asked], list[tuple[str, int, Labels]]]:
+    def _chosen(self, matchers: Sequence[Matcher]) -> tuple[list[Asked], list[_Chosen]]:
         """All objectives with series, and (metric, place of its objective, labels) of the series asked for."""
         on_name = [m for m in matchers if m.name == lb.NAME]
         if not filter_labels(on_name, [lb.make({lb.NAME: name}) for name in NAMES]):
