@@ -3,7 +3,8 @@
     collect -> store -> promql, slo, analyse -> alert -> web, show, report
     (rows in)  (once)   (numbers)               (pages)  (what people see)
 
-A notebook needs one name: `wb = pitchey_slo.connect()`; `pitchey_slo.plots` draws what it finds.
+A notebook needs one name: `wb = pitchey_slo.connect()`; `pitchey_slo.plots` draws what it finds. A service needs two:
+`pitchey_slo.add_monitoring(app)` and `pitchey_slo.logs.configure(service=...)`.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pitchey_slo import plots
+    from pitchey_slo import logs, plots
+    from pitchey_slo.instrument import add_monitoring, monitored
     from pitchey_slo.workbench import Workbench, connect
 
-__all__ = ["Workbench", "connect", "plots"]
+__all__ = ["Workbench", "add_monitoring", "connect", "logs", "monitored", "plots"]
 
 
 def __getattr__(name: str) -> Any:
@@ -23,6 +25,8 @@ def __getattr__(name: str) -> Any:
 
     if name in ("connect", "Workbench"):
         return getattr(importlib.import_module("pitchey_slo.workbench"), name)
-    if name == "plots":
-        return importlib.import_module("pitchey_slo.plots")
+    if name in ("add_monitoring", "monitored"):
+        return getattr(importlib.import_module("pitchey_slo.instrument"), name)
+    if name in ("logs", "plots"):
+        return importlib.import_module(f"pitchey_slo.{name}")
     raise AttributeError(f"module 'pitchey_slo' has no attribute {name!r}")
