@@ -93,7 +93,7 @@ def funnel(now: Sequence[Step], before: Sequence[Step], *, height: int | None = 
         )
     fig.update_yaxes(autorange="reversed")
     fig.update_xaxes(type="log", range=[0, np.log10(max(s.people for s in now)) * 1.1])
-    fig.update_xaxes(title_text="people, logarithmic; the grey tick is the time before", dtick=1)
+    fig.update_xaxes(title_text="people, logarithmic; grey: before", dtick=1)
     fig.update_layout(hovermode="closest")
     return fig
 
@@ -119,7 +119,7 @@ def places(names: Sequence[str], now: Sequence[int], before: Sequence[int] | Non
             )
         )
     fig.update_yaxes(autorange="reversed")
-    fig.update_xaxes(title_text="people" + ("; the grey tick is the time before" if before is not None else ""))
+    fig.update_xaxes(title_text="people" + ("; grey: before" if before is not None else ""))
     fig.update_layout(hovermode="closest")
     return fig
 

@@ -72,7 +72,7 @@ class Sheet:
             _of("signed", "NDAs signed per requested", signed),
             _wait_fact(wait),
             _of("paid_share", "payments that succeeded", paid),
-            *(Fact(f"revenue_{c}", f"received, {c or 'no currency'}", v.now.total, c, "up", 0, _half(v.now))
+            *(Fact(f"revenue_{c}", f"{c or 'no currency'} received", v.now.total, c, "up", 0, _half(v.now))
               for c, v in b.money.items()),
         ]  # fmt: skip
 
