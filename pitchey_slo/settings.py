@@ -128,6 +128,11 @@ class Settings(BaseSettings):
         alias="PITCHEY_INVESTIGATE",
         description="severities whose alerts are investigated by a notebook when they fire, comma-separated",
     )
+    schedules: Literal["on", "off"] = Field(
+        "on",
+        alias="PITCHEY_SCHEDULES",
+        description="whether `serve` runs the reports of config/schedules.yml by itself; off for systemd timers",
+    )
     url: str | None = Field(
         None,
         alias="PITCHEY_URL",

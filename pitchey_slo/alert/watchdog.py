@@ -2,8 +2,9 @@
 
 Facts are gathered every half minute and judged by pure functions, one per question: does every source still send, are
 rules evaluated in time and without error, do channels take what they are sent, is there room on the disk, does the lake
-take what the store has, is the clock right. What is wrong is pushed as an alert (`WorkbenchNoData`, ...) that ends by
-itself once it is right again, and is routed like any other. When alerting itself cannot take it, the log has it.
+take what the store has, is the clock right, do reports come when they are due. What is wrong is pushed as an alert
+(`WorkbenchNoData`, ...) that ends by itself once it is right again, and is routed like any other. When alerting itself
+cannot take it, the log has it.
 """
 
 from __future__ import annotations
@@ -53,6 +54,17 @@ class Source:
 
 
 @dataclass(frozen=True)
+class Scheduled:
+    """A report that runs by itself: since when it had no success (its last one, or since it is followed), how long that
+    may be (seconds), and what was wrong with the last time."""
+
+    name: str
+    alive_at: datetime
+    max_age: float
+    trouble: str | None = None
+
+
+@dataclass(frozen=True)
 class Facts:
     """What is known at one look.
 
@@ -63,6 +75,7 @@ class Facts:
     oldest     channel -> when the oldest message that waits was due
     drift      seconds the wall clock moved more than time passed since the last look
     ahead      seconds the newest commit lies in the future
+    schedules  reports that run by themselves
     """
 
     now: datetime
@@ -74,6 +87,7 @@ class Facts:
     store: StoreStatus | None = None
     drift: float = 0.0
     ahead: float = 0.0
+    schedules: Sequence[Scheduled] = ()
 
 
 @dataclass(frozen=True)
@@ -174,6 +188,20 @@ def wrong_clock(facts: Facts) -> Iterable[Finding]:
         yield Finding("WorkbenchClockOff", "warning", "clock", text)
 
 
+def schedules_in_trouble(facts: Facts) -> Iterable[Finding]:
+    """Reports that do not come any more, failed, or did not arrive."""
+    for each in facts.schedules:
+        silence = (facts.now - each.alive_at).total_seconds()
+        if silence > each.max_age:
+            text = (
+                f"The report {each.name} has not succeeded for {length(silence)}; at most {length(each.max_age)} pass."
+            )
+            why = f" Last: {each.trouble}." if each.trouble else ""
+            yield Finding("WorkbenchScheduleDead", "critical", each.name, text + why)
+        elif each.trouble is not None:
+            yield Finding("WorkbenchScheduleFails", "warning", each.name, f"The report {each.name}: {each.trouble}")
+
+
 QUESTIONS: Final[tuple[Callable[[Facts], Iterable[Finding]], ...]] = (
     silent_sources,
     down_targets,
@@ -181,6 +209,7 @@ QUESTIONS: Final[tuple[Callable[[Facts], Iterable[Finding]], ...]] = (
     channels_in_trouble,
     store_in_trouble,
     wrong_clock,
+    schedules_in_trouble,
 )
 
 
@@ -205,7 +234,8 @@ def as_alert(finding: Finding, now: datetime) -> Pushed:
 class Watchdog:
     """Gathers the facts and says what it finds; in a thread of its own, so that a loop that hangs does not hang it.
 
-    `targets` gives the scraped targets, `monotonic` the time that passed whatever the clock says.
+    `targets` gives the scraped targets, `schedules` the reports that run by themselves, `monotonic` the time that
+    passed whatever the clock says.
     """
 
     def __init__(
@@ -216,10 +246,11 @@ class Watchdog:
         clock: Callable[[], datetime],
         *,
         targets: Callable[[], Mapping[str, str | None]] = dict,
+        schedules: Callable[[], Sequence[Scheduled]] = tuple,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store, self._engine, self._outbox, self._clock = store, engine, outbox, clock
-        self._targets, self._monotonic = targets, monotonic
+        self._targets, self._schedules, self._monotonic = targets, schedules, monotonic
         self._last: tuple[datetime, float] | None = None
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -270,6 +301,7 @@ class Watchdog:
             store=self._store.status(),
             drift=drift,
             ahead=(newest - now).total_seconds() if newest is not None else 0.0,
+            schedules=self._schedules(),
         )
 
     def _sources(self, now: datetime) -> list[Source]:

@@ -64,11 +64,13 @@ class Asked:
 
 @dataclass(frozen=True)
 class Told:
-    """What a run tells while it goes on: cells done, place in the line, and that the same one is being made."""
+    """What a run tells while it goes on: cells done, place in the line, and that the same one is being made. Once
+    `stop` says so it is given up, with InterruptedError."""
 
     progress: Progress | None = None
     waiting: Callable[[int], None] = lambda _: None
     shared: Callable[[], None] = lambda: None
+    stop: Callable[[], bool] = lambda: False
 
 
 def utc_now() -> datetime:
@@ -116,7 +118,7 @@ def run_notebook(
     )
     with slots.alone(job.reports / ".asked" / job.question[:32], job.told.shared):
         # whoever asks the same meanwhile waits here, and finds it done
-        found = None if asked.again else same.finished(job.reports, notebook.name, job.identity(_reader(settings)[0]))
+        found = None if asked.again else _finished(job)
         return Outcome(found, found=True) if found is not None else _run(job)
 
 
@@ -148,10 +150,20 @@ class _Job:
             return ""
 
 
+def _finished(job: _Job) -> Run | None:
+    """The same report, as long as what it says of its data still holds: what was fresh then may be old by now."""
+    reader, _ = _reader(job.settings)
+    found = same.finished(job.reports, job.notebook.name, job.identity(reader))
+    if found is None or reader is None:
+        return None
+    verdict = freshness.judge(reader, job.wanted, job.clock(), end=_end(job.values)).verdict
+    return found if verdict == found.verdict and not (job.asked.require_fresh and verdict != "fresh") else None
+
+
 def _run(job: _Job) -> Outcome:
     running, warnings = _begin(job), set[str | None]()
     try:
-        with slots.slot(job.reports, _waiter(running, job.told)):
+        with slots.slot(job.reports, _waiter(running, job.told), stop=job.told.stop):
             warnings.add(late := job.keep(running, job.settings))  # which also brings what waits into the lake
             running = _judged(running, job, late)
             running.write()
@@ -166,6 +178,7 @@ def _run(job: _Job) -> Outcome:
                 cells=len(cells_of(text)),
                 limits=job.limits,
                 progress=_teller(running, job.told),
+                stop=job.told.stop,
             )
             ended, sentence = _judge(running, job.notebook, ending, job.limits, job.clock())
             ended, more = _finish(ended, job)
@@ -218,7 +231,7 @@ def _judged(run: Run, job: _Job, late: str | None) -> Run:
     if reader is None:
         found = freshness.unread(job.wanted, job.clock(), why)
     else:
-        found = freshness.judge(reader, job.wanted, job.clock(), end=_end(run), late=late)
+        found = freshness.judge(reader, job.wanted, job.clock(), end=_end(job.values), late=late)
     return replace(
         run,
         verdict=found.verdict,
@@ -244,9 +257,9 @@ def _watermark(found: Freshness) -> datetime | None:
     return known.get("requests") or max(known.values(), default=None)
 
 
-def _end(run: Run) -> datetime | None:
+def _end(values: Mapping[str, Any]) -> datetime | None:
     """The time the report was asked to end at; None for now."""
-    text = run.parameters.get("end")
+    text = values.get("end")
     if not isinstance(text, str) or not text:
         return None
     try:
@@ -358,4 +371,6 @@ def _first_line(source: str) -> str:
 def _interrupted(error: BaseException) -> str:
     if isinstance(error, PitcheyError):
         return error.message
+    if isinstance(error, InterruptedError):
+        return f"interrupted: {error}"
     return "interrupted" if isinstance(error, KeyboardInterrupt) else f"{type(error).__name__}: {error}"

@@ -21,12 +21,17 @@ _POLL: Final = 0.2
 
 
 @contextmanager
-def slot(reports: Path, waiting: Callable[[int], None] = lambda _: None, slots: int = SLOTS) -> Iterator[int]:
+def slot(
+    reports: Path,
+    waiting: Callable[[int], None] = lambda _: None,
+    slots: int = SLOTS,
+    stop: Callable[[], bool] = lambda: False,
+) -> Iterator[int]:
     """Hold one of the places under `reports` until the block ends; `waiting` is called with the place in the line (1 is
-    next) whenever that changes."""
+    next) whenever that changes. Raises InterruptedError once `stop` says so."""
     folder = reports / _FOLDER
     folder.mkdir(parents=True, exist_ok=True)
-    held = _line_up(folder, waiting, slots)
+    held = _line_up(folder, waiting, slots, stop)
     try:
         yield held[0]
     finally:
@@ -44,7 +49,7 @@ def alone(lock: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[No
         yield
 
 
-def _line_up(folder: Path, waiting: Callable[[int], None], slots: int) -> tuple[int, IO[str]]:
+def _line_up(folder: Path, waiting: Callable[[int], None], slots: int, stop: Callable[[], bool]) -> tuple[int, IO[str]]:
     # the name orders the line; the lock says that its owner lives
     ticket = folder / f"wait-{time.time_ns():020}-{os.getpid()}-{secrets.token_hex(3)}"
     with ticket.open("a") as mine:
@@ -59,6 +64,8 @@ def _line_up(folder: Path, waiting: Callable[[int], None], slots: int) -> tuple[
                 if place != told:
                     told = place
                     waiting(place)
+                if stop():
+                    raise InterruptedError("whoever asked for it stops")
                 time.sleep(_POLL)
         finally:
             ticket.unlink(missing_ok=True)

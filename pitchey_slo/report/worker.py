@@ -93,10 +93,12 @@ def work(
     cells: int,
     limits: Limits,
     progress: Progress | None = None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> Ending:
     """Run notebook `text` into `target`; blocks until it ended or its time is up. Never raises for a failing notebook.
 
     `progress(done, total)` is called when a cell begins. An exception in it (Ctrl-C is one) kills the worker first.
+    Once `stop` says so the worker is killed, and InterruptedError raised.
     """
     log = target.with_name(LOG)
     with tempfile.TemporaryFile() as stdin, log.open("wb") as out, _parameter_file(parameters) as given:
@@ -114,7 +116,7 @@ def work(
         )
         try:
             _limit(process.pid, limits.memory)
-            timed_out = _wait(process, log, cells + bool(parameters), limits.seconds, progress)
+            timed_out = _wait(process, log, cells + bool(parameters), limits.seconds, progress, stop)
         except BaseException:
             _kill(process)
             raise
@@ -122,7 +124,14 @@ def work(
     return Ending(process.returncode, timed_out, began or None, _last_line(log))
 
 
-def _wait(process: subprocess.Popen[bytes], log: Path, total: int, seconds: float, progress: Progress | None) -> bool:
+def _wait(
+    process: subprocess.Popen[bytes],
+    log: Path,
+    total: int,
+    seconds: float,
+    progress: Progress | None,
+    stop: Callable[[], bool],
+) -> bool:
     """True when the time was up and the worker had to be killed."""
     deadline, told = time.monotonic() + seconds, -1
     while True:
@@ -134,6 +143,8 @@ def _wait(process: subprocess.Popen[bytes], log: Path, total: int, seconds: floa
             progress(max(begun - 1, 0), total)
         if process.returncode is not None:
             return False
+        if stop():
+            raise InterruptedError("whoever asked for it stops")
         if time.monotonic() > deadline:
             _kill(process)
             return True

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from fastapi import Request
 
 from pitchey_slo.alert.channels import House as ChannelHouse
 from pitchey_slo.alert.channels import channels_of, templates_in
-from pitchey_slo.alert.config import RoutesConfig
+from pitchey_slo.alert.config import Receiver, RoutesConfig
 from pitchey_slo.alert.engine import Engine
 from pitchey_slo.alert.outbox import Outbox
+from pitchey_slo.alert.route import Route
 from pitchey_slo.alert.routing import Routes
-from pitchey_slo.alert.watchdog import Watchdog
+from pitchey_slo.alert.watchdog import Scheduled, Watchdog
 from pitchey_slo.errors import StoreUnavailable
 from pitchey_slo.promql import Scan
 from pitchey_slo.web.house import House
@@ -28,10 +29,18 @@ class Alerting:
         self._routes: Routes | None = None
         self.watchdog: Watchdog | None = None
         self._url = house.settings.public_url
+        self._beside: tuple[Receiver, ...] = ()
+        self._names: dict[str, tuple[str, ...]] = {}
 
-    def start(self, scan: Callable[[], Scan], url: str, targets: Callable[[], Mapping[str, str | None]] = dict) -> None:
+    def start(
+        self,
+        scan: Callable[[], Scan],
+        url: str,
+        targets: Callable[[], Mapping[str, str | None]] = dict,
+        schedules: Callable[[], Sequence[Scheduled]] = tuple,
+    ) -> None:
         """Begin to evaluate and to send, once the store is open. `url` is where this server is reached, `targets` what
-        is scraped and why it is down."""
+        is scraped and why it is down, `schedules` how the reports that run by themselves stand."""
         store, settings, clock = self.house.opened(), self.house.settings, self.house.clock
         self._url = (settings.url or url).rstrip("/")
         self._outbox = Outbox(store, {}, clock)
@@ -40,19 +49,32 @@ class Alerting:
             store, scan(), settings, clock=clock, router=self._routes, wake=self._outbox.wake, url=self._url
         )
         self._engine.start()
-        self.watchdog = Watchdog(store, self._engine, self._outbox, clock, targets=targets)
+        self.watchdog = Watchdog(store, self._engine, self._outbox, clock, targets=targets, schedules=schedules)
         self.watchdog.start()
 
     def _use(self, config: RoutesConfig) -> None:
         """Send through the channels of these routes from now on. Raises ConfigError."""
         assert self._outbox is not None
         house = ChannelHouse(self._url, self.house.clock, templates_in(config.templates))
-        fallbacks = {name: config.fallback_of(name) for name in config.receivers}
-        self._outbox.use(
-            channels_of(config.receivers.values(), house),
-            fallbacks={name: other for name, other in fallbacks.items() if other is not None},
-        )
+        receivers = {**{r.name: r for r in self._beside}, **config.receivers}
+        fallbacks = {name: config.fallback_of(name) for name in receivers}
+        channels = channels_of(receivers.values(), house)
+        self._outbox.use(channels, fallbacks={name: other for name, other in fallbacks.items() if other is not None})
+        self._names = {name: tuple(found) for name, found in channels.items()}
         self._outbox.start()
+
+    def routes_now(self) -> RoutesConfig | None:
+        """What the routes file says; None when there is none."""
+        return self._routes.config if self._routes is not None else None
+
+    def offer(self, receivers: Sequence[Receiver]) -> None:
+        """Send for these receivers too, which no routes file names; in the place of those offered before."""
+        self._beside = tuple(receivers)
+        self._use(self.routes_now() or RoutesConfig(Route("")))
+
+    def channel_names(self) -> Mapping[str, Sequence[str]]:
+        """Receiver -> its channels that are switched on."""
+        return self._names
 
     @property
     def running(self) -> bool:

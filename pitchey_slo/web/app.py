@@ -47,6 +47,7 @@ from pitchey_slo.web.house import House
 from pitchey_slo.web.limits import Limits
 from pitchey_slo.web.meter import Metered
 from pitchey_slo.web.queries import QueryLimits
+from pitchey_slo.web.schedules import Schedules
 from pitchey_slo.web.series import Series
 from pitchey_slo.web.slo_numbers import SloNumbers
 from pitchey_slo.web.status_board import StatusBoard
@@ -86,6 +87,7 @@ def create_app(
     app.state.series = Series(app.state.house, query_limits or QueryLimits())
     app.state.slos = SloNumbers(app.state.house)
     app.state.alerting = Alerting(app.state.house)
+    app.state.schedules = Schedules(app.state.house, app.state.alerting)
     app.state.health = HealthChecks(app.state.house, app.state.series, app.state.alerting)
     app.state.boards = Boards(app.state.house, app.state.series, app.state.slos, app.state.alerting)
     app.state.whatifs = whatif.WhatIfs(app.state.house)

@@ -133,13 +133,15 @@ async def run(
         )
         series.start(jobs)
         engine = app.state.analytics_engine
-        app.state.alerting.start(series.scan, info.url, lambda: {**series.down(), **engine.down()})
+        schedules = app.state.schedules
+        app.state.alerting.start(series.scan, info.url, lambda: {**series.down(), **engine.down()}, schedules.watched)
         app.state.anomalies.start()
         await asyncio.to_thread(app.state.synthetic.start)
         app.state.health.start()
         app.state.status.start()
         app.state.publisher.start()
         engine.start()
+        await asyncio.to_thread(schedules.start)
         helpers += [make(app.state.alerting) for make in beside]
         for helper in helpers:
             helper.start()
@@ -155,6 +157,7 @@ async def run(
         await server
         for helper in helpers:
             helper.close()
+        await asyncio.to_thread(app.state.schedules.close)
         await asyncio.to_thread(app.state.health.close)
         await asyncio.to_thread(app.state.anomalies.close)
         app.state.publisher.close()
