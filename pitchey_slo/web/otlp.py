@@ -63,24 +63,20 @@ class OtlpRoute(APIRoute):
 router = APIRouter(tags=["otlp"], route_class=OtlpRoute)
 
 BODY: Final = {
-    "requestBody": {
-        "required": True,
-        "description": "an OTLP Export...ServiceRequest; `Content-Encoding` gzip or zstd",
-        "content": {PROTOBUF: {}, JSON: {}},
-    },
-    "parameters": [
-        {
-            "name": HEADER,
-            "in": "header",
-            "required": False,
-            "schema": {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
-            "description": "the share of requests or lines that was kept, for senders whose data do not say it",
-        }
-    ],
+    "required": True,
+    "description": "an OTLP Export...ServiceRequest; `Content-Encoding` gzip or zstd",
+    "content": {PROTOBUF: {}, JSON: {}},
+}
+SHARE: Final = {
+    "name": HEADER,
+    "in": "header",
+    "required": False,
+    "schema": {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
+    "description": "the share of requests or lines that was kept, for senders whose data do not say it",
 }
 
 
-@router.post("/v1/logs", **needs("ingest", **BODY))
+@router.post("/v1/logs", **needs("ingest", requestBody=BODY, parameters=[SHARE]))
 async def post_logs(request: Request) -> Response:
     """Store log records (table `logs`). 200 means stored durably, but for what partialSuccess counts."""
     batch = await decoded(request, decode_logs)
@@ -88,7 +84,7 @@ async def post_logs(request: Request) -> Response:
     return answered(request, "logs", len(batch.rejected), told(batch.rejected))
 
 
-@router.post("/v1/traces", **needs("ingest", **BODY))
+@router.post("/v1/traces", **needs("ingest", requestBody=BODY, parameters=[SHARE]))
 async def post_traces(request: Request) -> Response:
     """Store HTTP servers' spans (table `requests`) and exceptions of all spans (table `logs`); other spans are taken
     and not kept."""
@@ -98,7 +94,7 @@ async def post_traces(request: Request) -> Response:
     return answered(request, "traces", len(found.rejected), told([*found.rejected, *found.lines]))
 
 
-@router.post("/v1/metrics", **needs("ingest", **BODY))
+@router.post("/v1/metrics", **needs("ingest", requestBody=BODY))
 async def post_metrics(request: Request) -> Response:
     """Store metrics as time series. Delta temporality and exponential histograms are refused; the message says what
     to set."""
