@@ -20,6 +20,7 @@ class StoreKeep:
     def __init__(self, store: Store, clock: Callable[[], datetime]) -> None:
         self._store, self._clock = store, clock
         self._reader: LakeReader | None = None
+        self._flushed = False
 
     def mark(self, dataset: str) -> Mark | None:
         text = self._store.fact(_fact(dataset))
@@ -33,8 +34,9 @@ class StoreKeep:
         if start >= self._clock() - timedelta(days=self._store.settings.hot_days):
             sql = f"SELECT event_id, sample_interval FROM {table} WHERE {which} AND ts >= ? AND ts < ?"
             return self._store.query(sql, [source, start, end])
-        # hot is trimmed there; the flush is for what an earlier window of this pull stored
-        self._store.flush()
+        if not self._flushed:  # hot is trimmed there, and may have the newest rows of it
+            self._store.flush()
+            self._flushed = True
         settings = self._store.settings
         if self._reader is None:
             self._reader = LakeReader(settings.lake_uri, settings.storage_options, settings.memory_limit)
@@ -42,6 +44,7 @@ class StoreKeep:
         return self._reader.query(f"SELECT event_id, sample_interval FROM {rows} WHERE {which}", [source])
 
     def put(self, rows: Mapping[str, pa.Table]) -> Mapping[str, int]:
+        self._flushed = False
         return {table: receipt.stored for table, receipt in self._store.append_all(rows).items()}
 
 

@@ -224,8 +224,7 @@ class Puller:
         if not one and len(rows) > self._most:
             raise PullError(f"more than {self._most:,} rows", "too_big")
         batch = batch_of(pulled, rows, self.config.source, now=self._clock())
-        known = self._keep.known(pulled.table.name, self.config.source, pull.at, upto)
-        keep, left_out = told_apart(batch.rows, known, (*mark.edges, mark.until) if mark is not None else ())
+        keep, left_out = self._told_apart(pulled, batch.rows, pull.at, upto, mark)
         counts = Counts(
             read=len(rows),
             weight=float(pc.sum(batch.rows["sample_interval"]).as_py() or 0.0),
@@ -234,6 +233,15 @@ class Puller:
             told=[each.message for each in batch.rejected[:TOLD]],
         )
         return batch.rows.filter(keep), counts
+
+    def _told_apart(
+        self, pulled: Pulled, rows: pa.Table, start: datetime, end: datetime, mark: Mark | None
+    ) -> tuple[pa.Array, int]:
+        """`rows.told_apart` with what is stored of that time."""
+        if not rows.num_rows:
+            return pa.array([], pa.bool_()), 0
+        known = self._keep.known(pulled.table.name, self.config.source, start, end)
+        return told_apart(rows, known, (*mark.edges, mark.until) if mark is not None else ())
 
     def _after(self, error: PullError, pull: Pull, upto: datetime, failures: int) -> int:
         """What to do about a window that was not answered: ask for less, wait, or give up (raises it)."""

@@ -125,7 +125,9 @@ def _ids(pulled: Pulled, rows: Sequence[Row]) -> list[str]:
     equal: Counter[str] = Counter()
     for i in sorted(bare, key=lambda i: _number(_text(rows[i].get(WEIGHT))) or 1.0):
         row = rows[i]
-        what = orjson.dumps([pulled.table.name, row.get("timestamp"), *(row.get(c) for c in columns)])
+        what = orjson.dumps(
+            [pulled.table.name, row.get("timestamp"), *("" if row.get(c) is None else row[c] for c in columns)]
+        )
         digest = hashlib.blake2b(what, digest_size=12).hexdigest()
         equal[digest] += 1
         found[i] = digest if equal[digest] == 1 else f"{digest}.{equal[digest]}"
