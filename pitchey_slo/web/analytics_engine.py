@@ -36,7 +36,7 @@ FAILURES: Final = 2
 PERSON: Final = 600.0
 LONGEST: Final = 900.0
 #: Seconds that a pull under way has when the server stops; it is resumed from its watermark.
-STOP_SECONDS: Final = 10.0
+STOP_SECONDS: Final = 5.0
 
 
 class AnalyticsEngine:
