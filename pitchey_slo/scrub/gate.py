@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-_MEMORY: Final = 256 << 20
+_MEMORY: Final = 32 << 20
 
 
 class Gate:

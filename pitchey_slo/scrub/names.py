@@ -55,6 +55,13 @@ def kind_of(name: str, own: Names = Names()) -> Kind | None:
     return _known(given)
 
 
+def phrases() -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Phrases of secrets, and of what is about a person; shorter ones that stand in others once."""
+    lists = _lists()
+    secret = {*lists.secret, *lists.stems, *lists.weak - lists.personal - {"key"}}
+    return tuple(sorted(secret)), tuple(sorted(lists.personal))
+
+
 def infrastructure(name: str) -> bool:
     """True when a field of that name says which machine: it may hold an address."""
     given = words(name)

@@ -15,11 +15,15 @@ from typing import Final
 
 from pitchey_slo.scrub.found import Found
 
-GATES: Final = (r"[0-9](?:[ .\-]?[0-9]){11}", r"[0-9][ .\-]?(?:\r?\n|\\n|\\r|<br)")
+#: Thirteen digits, whatever the first: patterns that count from different digits make RE2's automaton explode.
+GATES: Final = (
+    r"[0-9](?:[ .\-]?[0-9]){12}",
+    r"[0-9][ .\-\t]*(?:\r?\n|\\n|\\r|<br ?/?>)[ \t]*[0-9]",
+)
 
 _LINE: Final = r"[ \t]{0,8}(?:\r?\n|(?:\\r)?\\n|<br ?/?>)[ \t]{0,8}"
 _RUN: Final = re.compile(
-    rf"(?<![0-9A-Za-z_])[0-9]{{1,19}}(?:(?:[ .\-\u2010-\u2015]|{_LINE})[0-9]{{1,19}}){{0,24}}(?![0-9A-Za-z_])"
+    rf"[0-9](?<![0-9A-Za-z_].)[0-9]{{0,18}}(?:(?:[ .\-\u2010-\u2015]|{_LINE})[0-9]{{1,19}}){{0,24}}(?![0-9A-Za-z_])"
 )
 _GROUP: Final = re.compile(r"[0-9]+")
 _LUHN: Final = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
@@ -46,13 +50,16 @@ def _in_run(text: str, begin: int, end: int) -> Iterator[Found]:
 
 def _longest(text: str, groups: list[tuple[int, int]], first: int) -> int | None:
     """The last group of the longest card that begins with this one."""
+    start, end = groups[first]
     best, digits = None, ""
+    if text[start : start + 1] == "0" or (len(groups) == 1 and not is_card(text[start:end])):
+        return None
     for last in range(first, len(groups)):
         start, end = groups[last]
         digits += text[start:end]
         if len(digits) > 19:
             break
-        if len(digits) >= 13 and _written(text, groups[first : last + 1]) and is_card(digits, alone=last == first):
+        if len(digits) >= 13 and is_card(digits, alone=last == first) and _written(text, groups[first : last + 1]):
             best = last
     return best
 
@@ -85,17 +92,21 @@ def luhn(digits: str) -> bool:
 
 def is_card(digits: str, *, alone: bool = True) -> bool:
     """True for a number an issuer could have given; `alone`: written without gaps, where identifiers look alike."""
-    long = alone and len(digits) > 16
-    return any(
-        len(digits) in lengths and (may or not long) and any(low <= digits[: len(low)] <= high for low, high in ranges)
-        for lengths, ranges, may in networks()
-    ) and len(set(digits)) > 1 and luhn(digits)  # fmt: skip
+    lengths, long = _issuers().get(digits[:4], _NOBODY)
+    return len(digits) in lengths and (long or not alone or len(digits) <= 16) and luhn(digits)
+
+
+_NOBODY: Final[tuple[frozenset[int], bool]] = (frozenset(), False)
 
 
 @functools.cache
-def networks() -> tuple[tuple[frozenset[int], tuple[tuple[str, str], ...], bool], ...]:
-    """Lengths and first digits of each network of cards.toml, and whether its long numbers count without gaps."""
+def _issuers() -> dict[str, tuple[frozenset[int], bool]]:
+    """Lengths by the first four digits, and whether long numbers count without gaps: cards.toml."""
     known = tomllib.loads((Path(__file__).parent.parent / "cards.toml").read_text(encoding="utf-8"))["network"]
-    return tuple(
-        (frozenset(n["lengths"]), tuple((low, high) for low, high in n["ranges"]), bool(n.get("long"))) for n in known
-    )
+    found: dict[str, tuple[frozenset[int], bool]] = {}
+    for network in known:
+        for low, high in network["ranges"]:
+            for start in range(int(low.ljust(4, "0")), int(high.ljust(4, "9")) + 1):
+                lengths, long = found.get(str(start), _NOBODY)
+                found[str(start)] = lengths | frozenset(network["lengths"]), long or bool(network.get("long"))
+    return found

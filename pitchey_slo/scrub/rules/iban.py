@@ -18,15 +18,15 @@ _REGISTRY: Final = (
 )
 LENGTHS: Final = {entry[:2]: int(entry[2:]) for entry in _REGISTRY.split()}
 _COUNTRIES: Final = "|".join(LENGTHS)
-GATES: Final = (rf"(?i)(?:{_COUNTRIES})[ .\-]?[0-9]{{2}}[ .\-]?[0-9A-Z]{{4}}[ .\-]?[0-9A-Z]{{3}}",)
+GATES: Final = (rf"(?i)(?:^|[^0-9A-Z\-])(?:{_COUNTRIES})[0-9]{{2}}[ .\-]?[0-9A-Z]{{4}}[ .\-]?[0-9A-Z]{{3}}",)
 
-_START: Final = re.compile(rf"(?i)(?<![0-9A-Za-z])(?:{_COUNTRIES})[ .\-]?[0-9]{{2}}(?=[ .\-]?[0-9A-Z]{{4}})")
+_START: Final = re.compile(r"(?<![0-9A-Za-z\-])([A-Za-z]{2})[0-9]{2}(?=[ .\-\u00a0\n]?[0-9A-Za-z]{4})")
 _GAPS: Final = " .-\u00a0\n"
 
 
 def find(text: str) -> Iterator[Found]:
     for start in _START.finditer(text):
-        found = _from(text, start.start())
+        found = _from(text, start.start()) if start[1].upper() in LENGTHS else None
         if found is not None:
             yield found
 

@@ -13,32 +13,72 @@ from typing import Final
 
 from pitchey_slo.scrub.found import Found
 
-GATES: Final = (r"[0-9]\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]", r"::", r"(?:[0-9A-Fa-f]{1,4}:){6}")
+GATES: Final = (
+    r"[0-9]\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]",
+    r"::",
+    r"(?:[0-9A-Fa-f]{1,4}:){7}",
+    r"(?:[0-9A-Fa-f]{1,4}:){6}[0-9]{1,3}\.",
+)
 KEEP: Final = ("127.0.0.0/8", "0.0.0.0/32", "255.255.255.255/32", "::1/128", "::/128")
 
-_FOUR: Final = re.compile(r"(?<![\w.])(?<![0-9]-)(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?![\w]|\.[0-9]|-[A-Za-z])")
+#: Begins with a dot, since `re` looks for a single letter quickly; what stands left of it is read by hand.
+_THREE: Final = re.compile(r"\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}")
 _SIX: Final = re.compile(
     r"(?<![\w:.])(?:[0-9A-Fa-f]{0,4}:){2,7}(?:(?:[0-9]{1,3}\.){3}[0-9]{1,3}|[0-9A-Fa-f]{1,4})?(?:%[\w.\-]{1,16})?(?![\w:])"
 )
-_VERSION: Final = re.compile(
-    r"(?:(?:\bv|version|\bver|release|build|\brev|firmware|tag)[\"']?\.?[ ]?[:= ]?[ ]?[\"']?"
-    r"|[=<>~!^]=|(?:^|[\s(\"';,])[A-Za-z][\w.+\-]*/)$",
-    re.IGNORECASE,
-)
+#: Read backwards from the address: what stands between it and the word before, and that word.
+_BEFORE: Final = re.compile(r"[\"' ]{0,2}[:= ]{0,2}[\"'. ]{0,2}([A-Za-z]{1,16}|[=<>~!^])")
+_PRODUCT: Final = re.compile(r"/[\w.+\-]{0,30}[A-Za-z](?=[\s(\"';,]|$)")
+_WORDS: Final = frozenset({"v", "ver", "version", "versions", "release", "build", "rev", "revision", "firmware", "tag"})
 
 
 def find(text: str, keep: tuple[str, ...] = KEEP) -> Iterator[Found]:
-    for match in _FOUR.finditer(text):
-        start = match.start()
-        value = _read(match.group())
-        if value and not _kept(value, keep) and not _VERSION.search(text[max(0, start - 32) : start]):
-            yield Found(start, match.end(), "ip", value)
+    for match in _THREE.finditer(text):
+        start, end = _start(text, match.start()), match.end()
+        if start is None or not _stands_alone(text, start, end):
+            continue
+        value = _read(text[start:end])
+        if value and not _kept(value, keep) and not _version(text[max(0, start - 32) : start][::-1]):
+            yield Found(start, end, "ip", value)
+    if "::" not in text and text.count(":") < 6:
+        return
     for match in _SIX.finditer(text):
         value = _read(match.group()) if match.group().count(":") >= 2 else None
         if value and not _kept(value, keep):
             yield Found(match.start(), match.end(), "ip", value)
 
 
+def _start(text: str, dot: int) -> int | None:
+    """Where the one to three digits before the dot begin."""
+    start = dot
+    while start > 0 and dot - start < 3 and "0" <= text[start - 1] <= "9":
+        start -= 1
+    return start if start < dot else None
+
+
+def _stands_alone(text: str, start: int, end: int) -> bool:
+    """False for a part of a longer number, of a word, or of a version such as 1.2.3.4-rc1."""
+    before, after, following = text[start - 1 : start], text[end : end + 1], text[end + 1 : end + 2]
+    return not (
+        before.isalnum()
+        or before in ("_", ".")
+        or (before == "-" and text[start - 2 : start - 1].isdigit())
+        or after.isalnum()
+        or after == "_"
+        or (after == "." and following.isdigit())
+        or (after == "-" and following.isalpha())
+    )
+
+
+def _version(backwards: str) -> bool:
+    """True when what stands before makes a version of it; `backwards`, the last letter first."""
+    if backwards[:1] == "/":
+        return _PRODUCT.match(backwards) is not None
+    word = _BEFORE.match(backwards)
+    return bool(word and (word[1][::-1].lower() in _WORDS or (not word[1].isalpha() and backwards[:1] == "=")))
+
+
+@functools.lru_cache(maxsize=16_384)
 def _read(text: str) -> str | None:
     try:
         address = ipaddress.ip_address(text.partition("%")[0])

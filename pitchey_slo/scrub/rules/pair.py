@@ -7,31 +7,29 @@ from collections.abc import Iterator
 from typing import Final
 
 from pitchey_slo.scrub.found import Found
-from pitchey_slo.scrub.names import Kind, Names, kind_of, nothing
+from pitchey_slo.scrub.names import Kind, Names, kind_of, nothing, phrases, words
 
-_STEMS: Final = (
-    "pass|pwd|secret|token|key|auth|cred|session|sess|cookie|csrf|xsrf|otp|jwt|bearer|sid|factor|code|answer|pin|cvv|cvc|csc|"
-    "card|iban|account|routing|ssn|social|insurance|tax|tin|licen[cs]e|string|signature|sig|credential|private|seed|mnemonic|symfony|number|"
-    "mail|phone|tel|mobile|msisdn|fax|whatsapp|name|birth|dob|address|ip|addr|for|user|customer|member|num|no|id"
-)
-_BETWEEN: Final = r"[\"'`\]\\]*[ \t]?[ \t]?(?:=>|:=|[:=])"
+#: What may stand between a name and its value.
+_BETWEEN: Final = r"[\"'`\]\\]*[ \t]*(?:=>|:=|[:=])"
 
 
 def gates(own: Names) -> tuple[str, ...]:
-    extra = "".join(f"|{_loose(name)}" for name in own.secret + own.personal)
+    """A name that says something, some of its later words, and a sign: made from the lists of names."""
+    secret, personal = phrases()
     return (
-        rf"(?i)(?:{_STEMS}{extra})[0-9]?s?{_BETWEEN}",
-        rf"(?i)(?:pass|secret|token|key|cred|sess|cookie)[\w\-.]*{_BETWEEN}",
+        rf"(?i)(?:{'|'.join(map(_loose, (*secret, *own.secret)))})[\w\-.]*{_BETWEEN}",
+        rf"(?i)(?:{'|'.join(map(_loose, (*personal, *own.personal)))})[0-9]*{_BETWEEN}",
     )
 
 
-def _loose(name: str) -> str:
-    """The last letters of a name, in any case style."""
-    return re.sub(r"[^0-9A-Za-z]+", r"[_\\-. ]?", name) or "key"
+def _loose(phrase: str) -> str:
+    """The words of a phrase in any case style."""
+    return r"[_\-. ]?".join(words(phrase))
 
 
 _KEY: Final = re.compile(
-    r"(?<![\w.\-])([\w.\-]{1,128}(?:\[[\w.\-]{0,64}\]){0,3})[\"'`\\]{0,12}[ \t]{0,3}(=>|:=|[:=])(?![=/])[ \t]{0,3}"
+    r"([\w.\-](?<![\w.\-].)[\w.\-]{0,127}+(?:\[[\w.\-]{0,64}\]){0,3}+)"
+    r"[\"'`\\]{0,12}+[ \t]{0,3}+(=>|:=|[:=])(?![=/])[ \t]{0,3}+"
 )
 _INNER: Final = re.compile(r"[\w.\-]+")
 _QUOTED: Final = re.compile(r"\\{0,32}([\"'`])((?:\\[^\"'`]|(?!\1)[^\\]){0,8192})(?:\\{0,32}\1|$)", re.DOTALL)

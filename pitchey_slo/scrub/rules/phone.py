@@ -8,29 +8,33 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from pitchey_slo.scrub.found import Found
 
 REGIONS: Final = ("US", "GB", "IE", "DE", "FR", "ES", "IT", "NL", "AU", "IN", "BR", "IL", "JP", "CN")
 _WORDS: Final = r"phone|telephone|tel|mobile|cell|call|called|calling|sms|fax|whatsapp|dial|dialed|msisdn|number"
+_FREE: Final = r"(?:^|[^\w.\-/:]|[A-Za-z]:)"
 GATES: Final = (
-    r"\+[0-9(]",
-    r"\b00[1-9]",
-    r"[0-9]{2}\)?[ .\-/]{1,2}[0-9]{2,5}[ .\-][0-9]{3}",
-    r"\b0[0-9]{1,4}[ \-/][0-9]{5}",
-    r"[0-9]{2}(?:[ .\-][0-9]{2}){4}",
+    r"\+\(?[1-9]",
+    r"\b00[1-9][0-9]{0,2}[ ().\-/]",
+    rf"{_FREE}\([0-9]{{2,5}}\) ?[0-9]",
+    rf"{_FREE}[0-9]{{2,5}}[ .\-/][0-9]{{2,5}}[ .\-][0-9]{{3,5}}\b",
+    rf"{_FREE}1[ .\-]\(?[2-9][0-9]{{2}}[ .\-)]",
+    rf"{_FREE}0[0-9]{{1,4}}[ .\-/][0-9]{{5,8}}\b",
+    rf"{_FREE}[0-9]{{3}}(?:[ \-][0-9]{{2}}){{3}}",
+    rf"{_FREE}0[0-9](?:[ .\-][0-9]{{2}}){{4}}",
     rf"(?i)\b(?:{_WORDS})s?\b[^0-9\n]{{0,20}}[0-9(]",
-    r"\([0-9]{2,5}\)",
 )
 
 _INTERNATIONAL: Final = re.compile(
     r"(?<![\w+.\-])(?:\+|00(?=[1-9]))\(?[1-9](?:[ ().\-/]{0,2}[0-9]){6,14}(?![0-9A-Za-z_])"
 )
 _NATIONAL: Final = re.compile(
-    r"(?<![\w.\-/:+@#$=])(?:1[ .\-])?(?:\([0-9]{2,5}\)[ ]?|[0-9]{2,5}[ .\-/])[0-9]{2,8}(?:[ .\-][0-9]{2,5}){0,4}"
-    r"(?![\w]|[.\-/:,][0-9])"
+    r"[0-9(](?<![\w.\-/+@#$].)(?<![0-9]:.)"
+    r"(?:(?<=1)[ .\-]\(?[0-9]{2,5}\)?[ .\-]|(?<=\()[0-9]{2,5}\) ?|(?<=[0-9])[0-9]{1,4}[ .\-/])"
+    r"[0-9]{2,8}(?:[ .\-][0-9]{2,5}){0,4}(?![\w]|[.\-/:,][0-9])"
 )
 _AFTER_WORD: Final = re.compile(
     rf"(?i)\b(?:{_WORDS})s?\b[^0-9A-Za-z\n]{{0,4}}(?:(?:is|at|was|no|nr|number|me|us|to|on)\b[^0-9A-Za-z\n]{{0,3}}){{0,3}}"
@@ -85,6 +89,8 @@ def _national(text: str, regions: tuple[str, ...], *, written: bool) -> str | No
     if not 8 <= sum(c.isdigit() for c in text) <= 13:
         return None
     for region in regions:
+        if not _possible(text, region):
+            continue
         try:
             number = phonenumbers.parse(text, region)
         except phonenumbers.NumberParseException:
@@ -92,6 +98,24 @@ def _national(text: str, regions: tuple[str, ...], *, written: bool) -> str | No
         if phonenumbers.is_valid_number(number) and (not written or _usual(text, number)):
             return _e164(number)
     return None
+
+
+def _possible(text: str, region: str) -> bool:
+    """A quick look before the long one (60 us): the digits fit the region's plan, with or without what is dialled
+    before them at home."""
+    fits, prefix = _plan(region)
+    digits = "".join(_GROUP.findall(text))
+    return bool(
+        fits(digits) or (prefix and digits.startswith(prefix) and fits(digits[len(prefix) :])) or fits(digits[1:])
+    )
+
+
+@functools.cache
+def _plan(region: str) -> tuple[Callable[[str], Any], str | None]:
+    from phonenumbers.phonemetadata import PhoneMetadata
+
+    plan: Any = PhoneMetadata.metadata_for_region(region)
+    return re.compile(plan.general_desc.national_number_pattern).fullmatch, plan.national_prefix
 
 
 def _e164(number: Any) -> str:
