@@ -12,8 +12,9 @@ order between schedules. `timers` writes the same schedules as units for systemd
 from pitchey_slo.report.schedule.book import Book
 from pitchey_slo.report.schedule.model import Due, Schedule, Target
 from pitchey_slo.report.schedule.read import FILE, Schedules, load, read
-from pitchey_slo.report.schedule.scheduler import Outlet, Scheduler
+from pitchey_slo.report.schedule.scheduler import Scheduler
 from pitchey_slo.report.schedule.standing import Standing, standings
+from pitchey_slo.report.schedule.telling import Outlet
 
 __all__ = [
     "FILE",

@@ -12,18 +12,14 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import pyarrow as pa
 
-from pitchey_slo.alert import rows as alert_rows
-from pitchey_slo.alert.config import Receiver, RoutesConfig, receiver_beside
-from pitchey_slo.alert.model import Message, Notification
+from pitchey_slo.alert.model import Message
 from pitchey_slo.errors import NotFound, PitcheyError, did_you_mean
-from pitchey_slo.report import index
 from pitchey_slo.report.catalogue import find
 from pitchey_slo.report.parameters import from_text
 from pitchey_slo.report.record import Run, find_run, runs
@@ -32,7 +28,8 @@ from pitchey_slo.report.schedule import book as kept
 from pitchey_slo.report.schedule import messages, plan, times
 from pitchey_slo.report.schedule.book import Book
 from pitchey_slo.report.schedule.messages import Kind
-from pitchey_slo.report.schedule.model import Due, Schedule, due_id, rows_of
+from pitchey_slo.report.schedule.model import Due, Schedule, due_id
+from pitchey_slo.report.schedule.telling import Outlet, Telling
 from pitchey_slo.report.worker import Limits
 from pitchey_slo.settings import Settings
 from pitchey_slo.store import Store
@@ -45,28 +42,6 @@ WORKERS: Final = 2
 ATTEMPTS: Final = 3
 #: Seconds that a stop waits for runs to be given up.
 GRACE: Final = 15.0
-_SETTLED: Final = frozenset({"sent", "merged", "dead", "dropped"})
-_LOST: Final = frozenset({"dead", "dropped", "failed", "unknown"})
-
-
-class Outlet(Protocol):
-    """The way out: the channels of alerting, which also take receivers that schedules bring."""
-
-    def routes(self) -> RoutesConfig | None:
-        """What the routes file says; None when there is none."""
-        ...
-
-    def offer(self, receivers: Sequence[Receiver]) -> None:
-        """Send for these too, instead of those that were offered before."""
-        ...
-
-    def channel_names(self) -> Mapping[str, Sequence[str]]:
-        """Receiver -> its channels that are switched on."""
-        ...
-
-    def wake(self) -> None:
-        """Say that messages were added."""
-        ...
 
 
 class Scheduler:
@@ -84,13 +59,12 @@ class Scheduler:
         where: Path | None = None,
         built_in: bool = True,
     ) -> None:
-        self._store, self._settings, self._outlet, self._clock = store, settings, outlet, clock
+        self._store, self._settings, self._clock = store, settings, clock
         self._run, self._where, self.built_in = run, where, built_in
         self.book = Book(settings.config)
         self._followed = kept.followed(self._query)
         self._last = kept.last_dues(self._query)
-        self._offered: tuple[int, RoutesConfig | None] | None = None
-        self.switched_off: dict[str, tuple[str, ...]] = {}
+        self._telling = Telling(store, settings, outlet, clock, self.book)
         self._busy: set[str] = set()
         self._threads: list[threading.Thread] = []
         self._lock = threading.Lock()
@@ -156,14 +130,14 @@ class Scheduler:
         if not self._recovered:
             self._recover()
         now, schedules = self._clock(), self.book.current()
-        self._offer(schedules)
+        self._telling.offer(schedules)
         found: list[Due] = []
         for schedule in schedules.values():
             since = self._followed.get(schedule.name)
             if since is None or since.rule != schedule.rule:
                 # a new rule: times before now were nobody's
                 self._followed[schedule.name] = since = plan.followed(schedule, now)
-                self._write([since])
+                self._telling.write([since])
             if schedule.enabled and self.built_in:
                 last = max(since.due_at, self._last.get(schedule.name, since.due_at))
                 found += self._take_down(schedule, plan.due_now(schedule, last, now), now)
@@ -177,10 +151,10 @@ class Scheduler:
         if name not in schedules:
             hint = did_you_mean(name, schedules) or f"there are: {', '.join(schedules) or 'none'}"
             raise NotFound(f"no schedule {name!r} in {self.book.path}; {hint}")
-        self._offer(schedules)
+        self._telling.offer(schedules)
         now = now or self._clock()
         due = Due(f"{due_id(name, now)}+manual", name, now, "waiting", now, trigger="manual", rule=schedules[name].rule)
-        self._write([due])
+        self._telling.write([due])
         self._wake.set()
         return due
 
@@ -191,10 +165,11 @@ class Scheduler:
         if schedule is None:
             gone = due.now(now, state="skipped", ended_at=now, reason=f"{self.book.path} has no such schedule any more")
             log.error("report %s is not run: %s", due.id, gone.reason)
-            self._write([gone])
+            self._telling.write([gone])
             return gone
+        self._telling.offer(self.book.current())
         due = due.now(now, state="running", started_at=now, attempts=due.attempts + 1)
-        self._write([due])
+        self._telling.write([due])
         try:
             return self._end(schedule, due, self._made(due) or self._made_now(schedule, due), None)
         except InterruptedError:
@@ -207,12 +182,12 @@ class Scheduler:
 
     def settle(self) -> list[Due]:
         """Keep the receipt of messages that arrived, or did not, with the due time and its run."""
-        settled = []
-        for due in kept.unsettled(self._query):
-            receipt = self._receipt(due)
-            if receipt is not None:
-                settled.append(self._settle(due, receipt))
-        return settled
+        return self._telling.settle()
+
+    @property
+    def switched_off(self) -> Mapping[str, Sequence[str]]:
+        """Schedule -> channels of its own that are switched off, and why."""
+        return self._telling.switched_off
 
     # inside
 
@@ -220,7 +195,6 @@ class Scheduler:
         notebook = find(schedule.notebook, self._where)
         texts = times.resolve(schedule.parameters, due.due_at, schedule.zone)
         given = from_text(texts, notebook.parameters, notebook=notebook.name)
-        self._store.flush()  # the worker reads the lake
         asked = Asked(
             trigger=due.trigger,
             schedule=schedule.name,
@@ -273,35 +247,19 @@ class Scheduler:
             now, state="failed" if why else "succeeded", ended_at=now, reason=why or due.reason,
             run_id=run.id if run is not None else None,
         )  # fmt: skip
-        return self._tell(schedule, ended, told, now)
-
-    def _tell(self, schedule: Schedule, due: Due, told: Sequence[tuple[Kind, Message]], now: datetime) -> Due:
-        """`due` with its messages, all written at once; nobody to be told is a receipt of its own."""
-        sent: list[Notification] = []
-        entries: list[Mapping[str, Any]] = []
-        for kind, message in told:
-            if not messages.wanted(schedule, kind):
-                continue
-            to = messages.targets(schedule, kind, self._outlet.channel_names())
-            if not to:
-                answer = "; ".join(self.switched_off.get(schedule.name, ())) or "no such receiver, or it has no channel"
-                entries.append({"id": None, "kind": kind, "receiver": "", "channel": "", "answer": answer})
-            new = messages.notifications(message, kind, f"{due.id} {due.run_id}", to, now)
-            sent += new
-            entries += [{"id": n.id, "kind": kind, "receiver": n.receiver, "channel": n.channel} for n in new]
-        due = due.now(now, told=tuple(entries), receipt=None if entries else ())
-        self._write([due], sent)
-        return due
+        return self._telling.tell(schedule, ended, told, now)
 
     def _take_down(self, schedule: Schedule, dues: list[Due], now: datetime) -> list[Due]:
         if not dues:
             return []
         self._last[schedule.name] = dues[-1].due_at
         skipped = [d for d in dues if d.state == "skipped"]
-        self._write([d for d in dues if d not in skipped[-1:]])
+        # the newest of those skipped carries the message about all
+        rest = [d.now(now, receipt=()) if d in skipped else d for d in dues if d not in skipped[-1:]]
+        self._telling.write(rest)
         if skipped:
             log.warning("%s: %d due times were missed and are not run", schedule.name, len(skipped))
-            self._tell(schedule, skipped[-1], [("missed", messages.missed(schedule, skipped))], now)
+            self._telling.tell(schedule, skipped[-1], [("missed", messages.missed(schedule, skipped))], now)
         return dues
 
     def _recover(self) -> None:
@@ -313,100 +271,20 @@ class Scheduler:
                 continue
             schedule = schedules.get(due.schedule)
             if due.attempts >= ATTEMPTS and schedule is not None and self._made(due) is None:
-                self._offer(schedules)
+                self._telling.offer(schedules)
                 self._end(schedule, due, None, f"begun {due.attempts} times, and never ended")
             else:
                 log.warning("report %s was interrupted and is begun again", due.id)
-                self._write([due.now(now, state="waiting")])
-
-    def _receipt(self, due: Due) -> list[dict[str, Any]] | None:
-        """What became of each message; None while one is under way."""
-        ids = [entry["id"] for entry in due.told if entry["id"]]
-        marks = ", ".join("?" * len(ids)) or "NULL"
-        rows = self._store.query(f"SELECT id, state, sent_at, answer FROM notifications WHERE id IN ({marks})", ids)
-        known = {row["id"]: row for row in rows.to_pylist()}
-        if any(row["state"] not in _SETTLED for row in known.values()):
-            return None
-        found = []
-        for entry in due.told:
-            row = known.get(entry["id"] or "", {})
-            state = row.get("state") or ("unknown" if entry["id"] else "failed")
-            at = row.get("sent_at")
-            answer = row.get("answer") or entry.get("answer")
-            plain = {k: entry[k] for k in ("receiver", "channel", "kind")}
-            found.append({**plain, "state": state, "at": at.isoformat() if at else None, "answer": answer})
-        return found
-
-    def _settle(self, due: Due, receipt: list[dict[str, Any]]) -> Due:
-        now = self._clock()
-        lost = [r for r in receipt if r["kind"] == "report" and r["state"] in _LOST]
-        notices: list[Notification] = []
-        schedule = self.book.current().get(due.schedule)
-        if lost and schedule is not None:
-            log.error("report %s was not delivered: %s", due.id, "; ".join(str(r["answer"]) for r in lost))
-            failed = {(r["receiver"], r["channel"]) for r in lost}
-            to = messages.targets(schedule, "undelivered", self._outlet.channel_names())
-            message = messages.undelivered(schedule, due, lost)
-            notices = messages.notifications(message, "undelivered", due.id, [t for t in to if t not in failed], now)
-        due = due.now(now, receipt=tuple(receipt))
-        self._write([due], notices)
-        self._into_run(due, receipt)
-        return due
-
-    def _into_run(self, due: Due, receipt: list[dict[str, Any]]) -> None:
-        if due.run_id is None:
-            return
-        try:
-            run = replace(find_run(self._reports, due.run_id), delivery=receipt)
-            run.write()
-        except (PitcheyError, OSError) as error:
-            log.warning("the receipt of run %s cannot be kept with it: %s", due.run_id, error)
-            return
-        self._store.append("report_runs", run.row())
-        index.write(self._reports)
-
-    def _offer(self, schedules: Mapping[str, Schedule]) -> None:
-        """Give the receivers that schedules bring to the way out, when they or the routes changed."""
-        routes = self._outlet.routes()
-        if self._offered == (self.book.version, routes):
-            return
-        found: list[Receiver] = []
-        for schedule in schedules.values():
-            kinds: tuple[Kind, ...] = ("report", "failed")
-            for kind, target in zip(kinds, (schedule.deliver, schedule.on_failure), strict=True):
-                channels = messages.channels_of(target)
-                if channels:
-                    name = messages.receiver_of(schedule.name, kind)
-                    receiver, off = receiver_beside(name, channels, routes, self._settings)
-                    found.append(receiver)
-                    self.switched_off[schedule.name] = off
-        self._outlet.offer(found)
-        self._offered = self.book.version, routes
+                self._telling.write([due.now(now, state="waiting")])
 
     def _keep(self, run: Run, settings: Settings) -> str | None:  # noqa: ARG002  # as `record.register`
         try:
             self._store.append("report_runs", run.row())
-            self._store.flush()
+            if run.status == "running":
+                self._store.flush()  # the worker reads the lake
         except PitcheyError as error:
             return f"run {run.id} is not in the table report_runs: {error.message}"
         return None
-
-    def _write(self, dues: Sequence[Due], notices: Sequence[Notification] = ()) -> None:
-        """In one commit; a message that is there already is not written again, whatever became of it."""
-        tables: dict[str, pa.Table] = {}
-        if dues:
-            tables["report_dues"] = rows_of(list(dues))
-        if notices:
-            ids = [n.id for n in notices]
-            marks = ", ".join("?" * len(ids))
-            there = self._store.query(f"SELECT id FROM notifications WHERE id IN ({marks})", ids)["id"].to_pylist()
-            new = [n for n in notices if n.id not in there]
-            if new:
-                tables["notifications"] = alert_rows.notification_rows(new)
-        if tables:
-            self._store.append_all(tables)
-        if "notifications" in tables:
-            self._outlet.wake()
 
     def _take(self) -> Due | None:
         with self._lock:
