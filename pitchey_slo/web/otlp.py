@@ -80,6 +80,7 @@ SHARE: Final = {
 async def post_logs(request: Request) -> Response:
     """Store log records (table `logs`). 200 means stored durably, but for what partialSuccess counts."""
     batch = await decoded(request, decode_logs)
+    charge(request, batch.rows.num_rows + len(batch.rejected))
     await store_rows(request, batch)
     return answered(request, "logs", len(batch.rejected), told(batch.rejected))
 
@@ -89,6 +90,7 @@ async def post_traces(request: Request) -> Response:
     """Store HTTP servers' spans (table `requests`) and exceptions of all spans (table `logs`); other spans are taken
     and not kept."""
     found = await decoded(request, decode_traces)
+    charge(request, found.requests.rows.num_rows + len(found.rejected) + found.not_kept)
     await asyncio.gather(store_rows(request, found.requests, found), store_rows(request, found.logs))
     series_of(request).meter.add("otlp_spans_not_kept_total", found.not_kept)
     return answered(request, "traces", len(found.rejected), told([*found.rejected, *found.lines]))
@@ -99,6 +101,7 @@ async def post_metrics(request: Request) -> Response:
     """Store metrics as time series. Delta temporality and exponential histograms are refused; the message says what
     to set."""
     found = await decoded(request, decode_metrics)
+    charge(request, len(found.batch) + len(found.rejected))
     receipt = await store_samples(request, found)
     more = ", ".join(f"{count} samples {reason}" for reason, count in receipt.counts.items()) if receipt else ""
     return answered(request, "metrics", rejected_points(found, receipt), told(found.rejected, more))
@@ -129,20 +132,22 @@ async def decoded(request: Request, decode: Callable[[Delivery], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(house.decoders, work)
 
 
+def charge(request: Request, records: int) -> None:
+    """What was read counts against the token's rate, kept or not."""
+    house_of(request).rates.charge(request.state.token.id, records)
+
+
 async def store_rows(request: Request, batch: Batch, spans: SpanRows | None = None) -> None:
     """Stores the rows of one table and waits until they are durable."""
-    house = house_of(request)
-    house.rates.charge(request.state.token.id, batch.rows.num_rows)
     receipt = None
     if batch.rows.num_rows:
-        receipt = await durable(house.opened().submit(batch.table, batch.rows))
+        receipt = await durable(house_of(request).opened().submit(batch.table, batch.rows))
     rejected = spans.rejected if spans else batch.rejected
     series_of(request).meter.rows(batch.table, receipt, Counter(r.reason for r in rejected))
 
 
 async def store_samples(request: Request, found: Samples) -> SampleReceipt | None:
     house, series = house_of(request), series_of(request)
-    house.rates.charge(request.state.token.id, len(found.batch))
     for reason, count in Counter(r.reason for r in found.rejected).items():
         series.meter.add("samples_refused_total", count, way="otlp", reason=reason)
     if not len(found.batch):

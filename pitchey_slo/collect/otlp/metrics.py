@@ -11,6 +11,7 @@ this house has no native histograms.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -204,6 +205,7 @@ def _quantiles(point: Quantiles) -> Parts:
     yield "_count", None, float(point.events)
 
 
+@functools.lru_cache(4_096)
 def _bound(value: float) -> str:
     """A bound as Prometheus' receiver writes it: never with an exponent."""
     return "+Inf" if value == math.inf else str(np.format_float_positional(value, trim="-"))

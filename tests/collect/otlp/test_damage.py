@@ -78,6 +78,36 @@ def test_mutations(decode: Callable[..., Any], media: str, dice: random.Random) 
         assert error.status in (400, 413, 415)
 
 
+ODD: tuple[Any, ...] = (
+    *(None, True, 0, -1, 1.5, 1e300, 2**64, 2**70, -(2**63), "", "x", "NaN", "1e999", "-9223372036854775808", "\0"),
+    *([], {}, [[]], [None], [{}], "0" * 32, "ot=th:f;rv:", "1000", {"stringValue": 5}, {"intValue": "9" * 20}),
+    {"arrayValue": {"values": [{"kvlistValue": {"values": None}}]}},
+    [{"key": "http.response.status_code", "value": {"doubleValue": "Infinity"}}],
+    [{"key": None, "value": None}, {"key": "a"}, {"key": "a", "value": {"bytesValue": "AA=="}}],
+)
+
+
+def places(tree: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Where something stands in a tree of JSON."""
+    inner = tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else ()
+    return [path, *(place for key, value in inner for place in places(value, (*path, key)))]
+
+
+@settings(max_examples=300)
+@given(st.sampled_from(list(SAMPLES)), st.data())
+def test_another_kind_of_value_anywhere(decode: Callable[..., Any], data: st.DataObject) -> None:
+    tree = {"": json.loads(as_json(SAMPLES[decode]))}
+    path = data.draw(st.sampled_from(places(tree)[1:]))
+    inner: Any = tree
+    for key in path[:-1]:
+        inner = inner[key]
+    inner[path[-1]] = data.draw(st.sampled_from(ODD))
+    try:
+        decode(delivery(json.dumps(tree[""]).encode(), JSON))
+    except CollectError as error:
+        assert error.status == 400
+
+
 @settings(max_examples=100)
 @given(st.sampled_from(list(SAMPLES)), st.sampled_from([JSON, PROTOBUF]), st.binary(max_size=60))
 def test_anything_at_all(decode: Callable[..., Any], media: str, body: bytes) -> None:
