@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 import pytest
+from websockets.sync.client import connect
 
 from pitchey_slo.collect.analytics_engine.config import load
 from pitchey_slo.collect.analytics_engine.rows import batch_of
@@ -56,6 +57,7 @@ class Seen:
     scrubbed: Row = field(default_factory=dict)
     deliveries: list[tuple[str, str]] = field(default_factory=list)
     console: str = ""
+    hello: str = ""
     rows: dict[str, list[Row]] = field(default_factory=dict)
 
     def requests(self, route: str) -> list[Row]:
@@ -155,6 +157,7 @@ def sampled(to: Workers, it: Seen, _: Answers) -> None:
     it.answers["fails plainly"] = [to.ask("sampled", "/fails") for _ in range(FAILED)][-1]
     to.ask("sampled", "/missing")
     it.answers["through"] = to.ask("sampled", "/through")
+    it.hello = greeting(to.urls["down"], "/socket")
     for cron in ("0 0 * * *", "* * * * 1"):
         it.answers[cron] = to.ask("sampled", "/cron", "POST", content=cron)
 
@@ -228,7 +231,7 @@ def test_every_request_is_a_row_with_its_pattern(seen: Seen) -> None:
         ("GET", "/api/pitches/:id", 200): 2,
         ("GET", "/api/teapot", 503): 1,
         ("GET", "/api/says", 200): 1,
-        ("GET", "/api/many", 200): 1,
+        ("GET", "/api/many", 500): 1,
         ("POST", "/api/ndas/:id/sign", 204): 1,
         ("GET", "/api/fails", 500): 1,
         ("GET", "/api/together/:n", 200): 16,
@@ -308,6 +311,7 @@ def test_log_lines(seen: Seen) -> None:
 def test_more_lines_than_are_taken_are_counted_and_told(seen: Seen) -> None:
     lines = [r for r in seen.logs("document") if re.match(r"line \d", r["message"])]
     assert len(lines) == 200
+    assert [r["error_type"] for r in seen.logs("document") if r["message"] == "Error: after many lines"] == ["Error"]
     assert seen.stats["document"]["dropped"] == {"too_many": 300}
     (told,) = [r for r in seen.logs("document") if r["logger"] == "pitchey_slo.worker"]
     assert told["message"] == "300 rows were not sent, or not whole: too_many 300"
@@ -406,6 +410,16 @@ def test_without_a_router(seen: Seen) -> None:
     assert "/missing" not in {r["route"] for r in seen.rows["requests"]}  # a 404 is no new route
 
 
+def greeting(url: str, path: str) -> str:
+    """The first message that a WebSocket there sends."""
+    with connect(f"ws{url.removeprefix('http').rstrip('/')}{path}", open_timeout=10, proxy=None) as socket:
+        return str(socket.recv(10))
+
+
+def test_a_websocket_goes_through(seen: Seen) -> None:
+    assert seen.hello == "hello"
+
+
 def test_scheduled_jobs(seen: Seen) -> None:
     lines = [r for r in seen.logs("sampled") if r["message"] in ("tidied up", "scheduled failed")]
     assert [r["message"] for r in lines] == ["tidied up", "tidied up", "scheduled failed"]
@@ -440,7 +454,9 @@ def test_a_workbench_in_trouble_hurts_no_answer(seen: Seen) -> None:
         assert seen.seconds[name] < 2  # 40 answers, while one delivery alone takes 1.4 s to fail
         assert seen.stats[name]["sent"] == 0
         # a request and a line for each of 41: all are counted
-        assert seen.stats[name]["dropped"] == {"refused" if name == "stranger" else "unreachable": 82}
+        assert seen.stats[name]["dropped"] == {
+            "refused" if name == "stranger" else "unreachable": 83 if name == "down" else 82
+        }
     assert seen.console.count("the workbench refused rows: 401") == 1
 
 

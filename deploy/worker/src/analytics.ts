@@ -36,7 +36,11 @@ export function writePoints(to: DataPoints, requests: readonly RequestRow[], eve
     left.points -= 1;
     const fitted = fit(point);
     if (fitted !== point) drops.add("cut", 1);
-    to.writeDataPoint(fitted);
+    try {
+      to.writeDataPoint(fitted);
+    } catch {
+      drops.add("cut", 1); // the runtime's own limits are narrower: the Worker wrote points of its own
+    }
   }
 }
 

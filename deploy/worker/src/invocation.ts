@@ -3,13 +3,15 @@
 import type { Left } from "./analytics";
 import { MOST_POINTS } from "./analytics";
 import type { Drops } from "./drops";
+import { wanted } from "./log";
 import type { Settings } from "./options";
 import { type BusinessRow, type LogRow, type Rows, noRows } from "./rows";
 import { type Context, type Env, type Place, placeOf } from "./runtime";
 import { hex, type Trace, traceOf } from "./trace";
 
-/** Log lines and business events of one invocation; more are dropped and counted. */
-export const MOST_ROWS = 200;
+/** Log lines and business events of one invocation, and errors beyond them; more are dropped and counted. */
+const MOST_ROWS = 200;
+const MOST_ERRORS = 20;
 
 /** Where an invocation is found on its request: a copy of the request has none, a router's proxy of it has. */
 const MARK = Symbol("pitchey_slo");
@@ -27,6 +29,9 @@ export class Invocation {
   thrown: unknown;
   /** The request's rows went out; what comes now goes out by itself. */
   sealed = false;
+  /** Whether its rows are sent, as its ending and its part say, and for how many each of them stands. */
+  kept = true;
+  weight = 1;
   onLate: (() => void) | undefined;
   private rows = noRows();
 
@@ -50,12 +55,12 @@ export class Invocation {
   }
 
   addLog(row: LogRow): void {
-    this.add("logs", row);
+    this.add("logs", row, wanted(row.level, "error") ? MOST_ROWS + MOST_ERRORS : MOST_ROWS);
   }
 
   addEvent(row: BusinessRow, user: string | null | undefined): void {
     if (user !== undefined) this.users.set(row, user);
-    this.add("business_events", row);
+    this.add("business_events", row, MOST_ROWS);
   }
 
   /** What was said since the last time. */
@@ -65,8 +70,8 @@ export class Invocation {
     return taken;
   }
 
-  private add(table: "logs" | "business_events", row: LogRow | BusinessRow): void {
-    if (this.rows.logs.length + this.rows.business_events.length >= MOST_ROWS) {
+  private add(table: "logs" | "business_events", row: LogRow | BusinessRow, most: number): void {
+    if (this.rows.logs.length + this.rows.business_events.length >= most) {
       this.drops.add("too_many", 1);
       return;
     }

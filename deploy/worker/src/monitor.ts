@@ -4,29 +4,24 @@
  */
 
 import { writePoints } from "./analytics";
+import { type Ended, ended, requestRow, traced } from "./answer";
 import { businessRow, type EventFields } from "./business";
 import { Drops } from "./drops";
 import { Health } from "./health";
 import { Invocation } from "./invocation";
 import { type Fields, type Log, logOf, logRow, print, wanted } from "./log";
-import { type Options, type Settings, settingsOf, type Storage } from "./options";
+import { type Options, type Settings, settingsOf } from "./options";
 import { Routes } from "./route";
-import { type Level, LONGEST, type RequestRow, type Rows, SOURCE, cut, noRows } from "./rows";
-import { contextOf, type Env, envOf, isObject, pause, within } from "./runtime";
+import { type Level, LONGEST, type LogRow, type Rows, cut, noRows } from "./rows";
+import { builtInStorage, contextOf, type Env, envOf, isObject, pause, safely, type Storage, within } from "./runtime";
 import { scrubText } from "./scrub";
-import { hex, traceparent } from "./trace";
+import { traceparent } from "./trace";
 import { userHash } from "./user";
 import { Workbench } from "./workbench";
 
-/** How an invocation ended. */
-interface Ended {
-  readonly status: number;
-  readonly answer: Response | undefined;
-  readonly error: unknown;
-  readonly at: number;
-}
-
+/** How long the user of a request may take to be found. */
 const USER_MS = 1_000;
+const MOST_OPEN = 1_000;
 
 export class Monitor {
   readonly log: Log = logOf((level, message, fields) => this.say(level, message, fields, this.current()));
@@ -146,6 +141,8 @@ export class Monitor {
     const invocation = new Invocation(request, env, contextOf(given), settings, part, this.drops);
     invocation.onLate = () => this.late(invocation);
     this.open.add(invocation);
+    // those that the runtime ended never closed
+    if (this.open.size > MOST_OPEN) this.open.delete([...this.open][0] as Invocation);
     return invocation;
   }
 
@@ -205,27 +202,16 @@ export class Monitor {
   }
 
   private async finish(invocation: Invocation, how: Ended): Promise<void> {
-    const { request, settings, part } = invocation;
+    const { request, part } = invocation;
     const route = request && this.routeOf(invocation, request, how.status);
     const user = await this.userOf(invocation);
     invocation.sealed = true;
     const rows = invocation.take();
     const failed = how.status >= 500;
-    const kept = failed || part >= 1 || Math.random() < part;
-    const weight = failed ? 1 : 1 / part;
+    invocation.kept = failed || part >= 1 || Math.random() < part;
+    invocation.weight = failed ? 1 : 1 / part;
     if (request && route !== undefined) rows.requests.push(requestRow(invocation, request, route, user, how));
-    await this.complete(rows, invocation, user, route);
-    if (settings.points) writePoints(settings.points, rows.requests, rows.business_events, invocation.pointsLeft, this.drops);
-    for (const row of rows.requests) row.sample_interval = weight;
-    for (const row of rows.logs) if (!wanted(row.level, "warning")) row.sample_interval = weight;
-    await this.workbench.deliver(
-      {
-        requests: kept ? rows.requests : [],
-        business_events: rows.business_events,
-        logs: kept ? rows.logs : rows.logs.filter((row) => wanted(row.level, "warning")),
-      },
-      settings,
-    );
+    await this.send(rows, invocation, user, route);
   }
 
   /** Rows that came after the answer, as from the Worker's own `waitUntil`. */
@@ -235,14 +221,22 @@ export class Monitor {
       await pause(0);
       invocation.onLate = () => this.late(invocation);
       const rows = invocation.take();
-      const user = await this.userOf(invocation);
-      await this.complete(rows, invocation, user, undefined);
-      const { settings } = invocation;
-      if (settings.points) writePoints(settings.points, [], rows.business_events, invocation.pointsLeft, this.drops);
-      await this.workbench.deliver(rows, settings);
+      await this.send(rows, invocation, await this.userOf(invocation), undefined);
     };
     const work = this.counted(send());
     safely(() => invocation.context?.waitUntil(work));
+  }
+
+  /** All of them as data points, and to the workbench what is kept of them, with its weight. */
+  private async send(rows: Rows, invocation: Invocation, user: string | null, route: string | undefined): Promise<void> {
+    const { settings, kept, weight } = invocation;
+    await complete(rows, invocation, user, route);
+    if (settings.points) writePoints(settings.points, rows.requests, rows.business_events, invocation.pointsLeft, this.drops);
+    const grave = (row: LogRow): boolean => wanted(row.level, "warning");
+    for (const row of rows.requests) row.sample_interval = weight;
+    for (const row of rows.logs) if (!grave(row)) row.sample_interval = weight;
+    const left = kept ? rows : { ...rows, requests: [], logs: rows.logs.filter(grave) };
+    await this.workbench.deliver(left, settings);
   }
 
   /** Work that never fails, counted while it is under way. */
@@ -254,18 +248,6 @@ export class Monitor {
       // nobody could do anything about it, and the answer is gone
     } finally {
       this.pending -= 1;
-    }
-  }
-
-  /** Users as hashes, and the route on log lines. */
-  private async complete(rows: Rows, invocation: Invocation, user: string | null, route: string | undefined): Promise<void> {
-    for (const row of rows.business_events) {
-      const own = invocation.users.get(row);
-      row.user_hash = own === undefined ? user : await hashed(own, invocation.settings);
-    }
-    for (const row of rows.logs) {
-      row.user_hash = user;
-      row.route ??= route ?? null;
     }
   }
 
@@ -293,75 +275,18 @@ export class Monitor {
   }
 }
 
+/** Users as hashes, and the route on log lines. */
+async function complete(rows: Rows, invocation: Invocation, user: string | null, route: string | undefined): Promise<void> {
+  for (const row of rows.business_events) {
+    const own = invocation.users.get(row);
+    row.user_hash = own === undefined ? user : await hashed(own, invocation.settings);
+  }
+  for (const row of rows.logs) {
+    row.user_hash = user;
+    row.route ??= route ?? null;
+  }
+}
+
 async function hashed(user: string | null | undefined, settings: Settings): Promise<string | null> {
   return user && settings.userKey ? userHash(String(user), settings.userKey) : null;
-}
-
-/**
- * What the user gets. An error with a status of its own, such as itty-router's StatusError, is made an answer of by
- * those around the router; any other is a 500, and so is no answer at all: the runtime makes one of it. Anything else
- * that a router gives is an answer yet to be made (`.then(json)`).
- */
-function ended(answer: unknown, error: unknown, routed: boolean): Ended {
-  const at = Date.now();
-  if (answer instanceof Response) return { status: answer.status, answer, error, at };
-  if (error === undefined) {
-    const none = answer === undefined || answer === null || !routed;
-    return { status: none ? 500 : 200, answer: undefined, error, at };
-  }
-  const own = routed && isObject(error) ? error["status"] : undefined;
-  const known = typeof own === "number" && Number.isInteger(own) && own >= 400 && own <= 599;
-  return { status: known ? own : 500, answer: undefined, error, at };
-}
-
-function requestRow(invocation: Invocation, request: Request, route: string, user: string | null, how: Ended): RequestRow {
-  const headers = how.answer?.headers;
-  const length = Number(headers?.get("content-length") ?? Number.NaN);
-  return {
-    ts: new Date(how.at).toISOString(),
-    route,
-    method: cut(request.method, LONGEST.method) ?? "GET",
-    status: how.status,
-    duration_ms: Math.max(0, how.at - invocation.startedAt),
-    location: cut(invocation.place.colo, LONGEST.location),
-    user_hash: user,
-    trace_id: invocation.trace.traceId,
-    cache_status: cut(headers?.get("cf-cache-status"), LONGEST.cache),
-    bytes: Number.isSafeInteger(length) && length >= 0 && request.method !== "HEAD" ? length : null,
-    sample_interval: 1,
-    source: SOURCE,
-    event_id: hex(16),
-  };
-}
-
-/** The answer with `traceparent`; those of `fetch` are copied, since their headers cannot be changed. */
-function traced(answer: Response, invocation: Invocation): Response {
-  if (answer.status === 101) return answer; // carries a WebSocket
-  const value = traceparent(invocation.trace);
-  try {
-    answer.headers.set("traceparent", value);
-    return answer;
-  } catch {
-    const copy = new Response(answer.body, answer);
-    copy.headers.set("traceparent", value);
-    return copy;
-  }
-}
-
-/** `AsyncLocalStorage` where the runtime has it at hand: with the flag `nodejs_compat`. */
-function builtInStorage(): Storage | undefined {
-  return safely(() => {
-    const { process } = globalThis as { process?: { getBuiltinModule?: (name: string) => { AsyncLocalStorage: new () => Storage } | undefined } };
-    const found = process?.getBuiltinModule?.("node:async_hooks");
-    return found && new found.AsyncLocalStorage();
-  });
-}
-
-/** What `act` gives; undefined when it throws. */
-export function safely<T>(act: () => T): T | undefined {
-  try {
-    return act();
-  } catch {
-    return undefined;
-  }
 }

@@ -2,7 +2,7 @@
 
 import type { Check } from "./checks";
 import { LEVELS, type Level } from "./rows";
-import { type DataPoints, type Env, isObject, textOf } from "./runtime";
+import { type DataPoints, type Env, type Storage, isObject, textOf } from "./runtime";
 
 /** Where requests and business events go. Log lines go to the workbench unless it is `analytics` alone. */
 export type Destination = "workbench" | "analytics" | "both";
@@ -33,9 +33,9 @@ export interface Options {
   route?: (request: Request) => string | null | undefined;
   /** Health routes; false for none. */
   health?: false | HealthOptions;
-  /** How long, in milliseconds, rows wait for those of other requests, to be sent together. Default 0. At most 10000. */
+  /** How long, in milliseconds, rows wait for those of other requests, to be sent together. Default 0, at most 5000. */
   lingerMs?: number;
-  /** How long one attempt to reach the workbench may take, in milliseconds. Default 5000. */
+  /** How long one attempt to reach the workbench may take, in milliseconds. Default and most 5000. */
   timeoutMs?: number;
   /** An `AsyncLocalStorage`, where the runtime cannot give one by itself (without the flag `nodejs_compat`). */
   storage?: Storage;
@@ -52,12 +52,6 @@ export interface HealthOptions {
   checks?: Record<string, Check>;
   /** Who sends it sees latencies and reasons, others states alone. Secret PITCHEY_SLO_HEALTH_TOKEN. */
   token?: string;
-}
-
-/** The part of `AsyncLocalStorage` that is used. */
-export interface Storage {
-  run<T>(store: unknown, callback: () => T): T;
-  getStore(): unknown;
 }
 
 /** Options and variables put together. */
@@ -103,8 +97,8 @@ export function settingsOf(options: Options, env: Env): Settings {
     level: levelOf(options.level ?? given("PITCHEY_SLO_LEVEL"), problems),
     console: options.console ?? true,
     userKey: keyOf(options.userKey ?? given("PITCHEY_SLO_USER_KEY"), options, problems),
-    lingerMs: bounded(options.lingerMs, 0, 10_000, 0),
-    timeoutMs: bounded(options.timeoutMs, 10, 10_000, 5_000),
+    lingerMs: bounded(options.lingerMs, 0, 5_000, 0),
+    timeoutMs: bounded(options.timeoutMs, 10, 5_000, 5_000),
     healthToken: (options.health || undefined)?.token ?? given("PITCHEY_SLO_HEALTH_TOKEN"),
     problems,
   };

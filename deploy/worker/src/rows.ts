@@ -96,17 +96,20 @@ export function cut(text: string | null | undefined, longest: number): string | 
 
 /** An object as JSON text of at most `longest` characters: its longest values are left out, and named under `_cut`. */
 export function jsonWithin(value: Record<string, unknown>, longest: number): string | null {
-  const left = { ...value };
-  const without: string[] = [];
-  for (;;) {
-    const text = JSON.stringify(without.length ? { ...left, _cut: without } : left);
-    if (text.length <= longest) return text === "{}" ? null : text;
-    const sizes = Object.entries(left).map(([key, v]) => [key, JSON.stringify(v)?.length ?? 0] as const);
-    if (!sizes.length) return null;
-    const [longestKey] = sizes.reduce((a, b) => (b[1] > a[1] ? b : a));
-    delete left[longestKey];
-    without.push(longestKey.slice(0, 64));
+  const whole = JSON.stringify(value);
+  if (whole.length <= longest) return whole === "{}" ? null : whole;
+  const sizes = Object.entries(value).map(([key, v]) => ({ key, size: key.length + (JSON.stringify(v)?.length ?? 0) }));
+  sizes.sort((a, b) => b.size - a.size);
+  const without = new Set<string>();
+  let left = whole.length;
+  for (const { key, size } of sizes) {
+    if (left <= longest - 2_000) break;
+    without.add(key);
+    left -= size;
   }
+  const kept = Object.entries(value).filter(([key]) => !without.has(key));
+  // names of twenty that are missing are within the 2,000
+  return JSON.stringify({ ...Object.fromEntries(kept), _cut: [...without].slice(0, 20).map((key) => key.slice(0, 64)) });
 }
 
 /** Without half of a surrogate pair at the end. */

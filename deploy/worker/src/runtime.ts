@@ -25,6 +25,12 @@ export interface Place {
   readonly country?: string | undefined;
 }
 
+/** The part of `AsyncLocalStorage` that is used. */
+export interface Storage {
+  run<T>(store: unknown, callback: () => T): T;
+  getStore(): unknown;
+}
+
 export type Env = Readonly<Record<string, unknown>>;
 
 /** `request.cf`, which local runs and tests may lack. */
@@ -68,5 +74,23 @@ export async function within<T>(value: Promise<T>, ms: number): Promise<T> {
     return await Promise.race([value, limit]);
   } finally {
     clearTimeout(timer);
+  }
+}
+
+/** `AsyncLocalStorage` where the runtime has it at hand: with the flag `nodejs_compat`. */
+export function builtInStorage(): Storage | undefined {
+  return safely(() => {
+    const { process } = globalThis as { process?: { getBuiltinModule?: (name: string) => { AsyncLocalStorage: new () => Storage } | undefined } };
+    const found = process?.getBuiltinModule?.("node:async_hooks");
+    return found && new found.AsyncLocalStorage();
+  });
+}
+
+/** What `act` gives; undefined when it throws. */
+export function safely<T>(act: () => T): T | undefined {
+  try {
+    return act();
+  } catch {
+    return undefined;
   }
 }

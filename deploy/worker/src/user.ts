@@ -1,7 +1,7 @@
 /** Users as keyed hashes: rows of one user are found together, and nobody without the key can say who it is. */
 
 const encoder = new TextEncoder();
-const keys = new Map<string, Promise<CryptoKey>>();
+const keys = new Map<string, CryptoKey>();
 
 /** HMAC-SHA-256 of `user` under `key`, its first 32 hex digits. A key of 64 hex digits is taken as its 32 bytes. */
 export async function userHash(user: string, key: string): Promise<string> {
@@ -11,15 +11,14 @@ export async function userHash(user: string, key: string): Promise<string> {
   return text;
 }
 
-function imported(key: string): Promise<CryptoKey> {
-  let found = keys.get(key);
-  if (!found) {
-    const algorithm = { name: "HMAC", hash: "SHA-256" };
-    found = crypto.subtle.importKey("raw", bytesOf(key), algorithm, false, ["sign"]);
-    keys.clear(); // one key at a time: an old one is of no use
-    keys.set(key, found);
-  }
-  return found;
+/** The key itself is kept, not the promise of it: one that began in a request that was ended never settles for others. */
+async function imported(key: string): Promise<CryptoKey> {
+  const found = keys.get(key);
+  if (found) return found;
+  const made = await crypto.subtle.importKey("raw", bytesOf(key), { name: "HMAC", hash: "SHA-256" }, false, ["sign"]);
+  keys.clear(); // one key at a time: an old one is of no use
+  keys.set(key, made);
+  return made;
 }
 
 function bytesOf(key: string): Uint8Array<ArrayBuffer> {

@@ -18,8 +18,10 @@ const MOST_SENDERS = 6;
 const MOST_WAITING = 2_000_000;
 /** With so many they wait no longer for others. */
 const ENOUGH = 200_000;
-/** For so long one invocation also sends what others left, in milliseconds; the runtime ends it after 30 s. */
+/** For so long one invocation also sends what others left, in milliseconds: the runtime ends it 30 s after its answer. */
 const SENDING_MS = 8_000;
+/** A sender that began so long ago was ended by the runtime. */
+const GONE_MS = 35_000;
 const RETRIED = new Set([408, 425, 429, 500, 502, 503, 504]);
 
 type Lines = Record<TableName, string[]>;
@@ -29,7 +31,8 @@ export class Workbench {
   retried = 0;
   private waiting = noLines();
   private size = 0;
-  private senders = 0;
+  /** When those that send now began. */
+  private senders: number[] = [];
   private carriedSince: number | undefined;
   private complained = false;
 
@@ -62,13 +65,15 @@ export class Workbench {
       await pause(settings.lingerMs);
       this.carriedSince = undefined;
     }
-    if (this.senders >= MOST_SENDERS) return;
-    this.senders += 1;
-    const until = Date.now() + SENDING_MS;
+    const began = Date.now();
+    this.senders = this.senders.filter((other) => began - other < GONE_MS);
+    if (this.senders.length >= MOST_SENDERS) return;
+    this.senders.push(began);
     try {
-      while (this.size && Date.now() < until) await this.send(settings);
+      while (this.size && Date.now() - began < SENDING_MS) await this.send(settings);
     } finally {
-      this.senders -= 1;
+      const at = this.senders.indexOf(began);
+      if (at >= 0) this.senders.splice(at, 1);
     }
   }
 

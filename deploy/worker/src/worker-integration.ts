@@ -22,8 +22,9 @@ import { isObject } from "./runtime";
 export type { Check } from "./checks";
 export type { EventFields } from "./business";
 export type { Fields, Log, Write } from "./log";
-export type { Destination, HealthOptions, Options, Storage } from "./options";
+export type { Destination, HealthOptions, Options } from "./options";
 export type { Level } from "./rows";
+export type { Storage } from "./runtime";
 export { scrubText, scrubValue } from "./scrub";
 export { userHash } from "./user";
 

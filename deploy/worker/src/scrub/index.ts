@@ -13,6 +13,8 @@ export { sensitive } from "./keys";
 const DEEPEST = 6;
 const MOST_VALUES = 500;
 const LONGEST = 32_000;
+/** Characters of all texts of one value: a Worker has few milliseconds of processor time. */
+const MOST_TEXT = 64_000;
 const FAILED = "[scrub_failed]";
 
 /** `text` without what the rules know; at most 32,000 characters of it. */
@@ -37,7 +39,7 @@ function apply(text: string): string {
 
 /** A copy of any value as JSON has it, scrubbed: names that tell a secret lose their value, texts what the rules know. */
 export function scrubValue(value: unknown): unknown {
-  const left = { values: MOST_VALUES };
+  const left = { values: MOST_VALUES, text: MOST_TEXT };
   try {
     return tree(value, 0, left, new Set());
   } catch {
@@ -51,13 +53,14 @@ export function scrubFields(fields: object): Record<string, unknown> {
   return typeof made === "object" && made !== null && !Array.isArray(made) ? { ...made } : { value: made };
 }
 
-type Left = { values: number };
+type Left = { values: number; text: number };
 
 function tree(value: unknown, depth: number, left: Left, above: Set<object>): unknown {
   if (left.values-- <= 0) return "[more]";
   switch (typeof value) {
     case "string":
-      return scrubText(value);
+      left.text -= value.length;
+      return left.text < 0 ? "[more]" : scrubText(value);
     case "number":
       return Number.isFinite(value) ? number(value) : String(value);
     case "boolean":

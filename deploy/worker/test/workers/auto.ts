@@ -1,7 +1,7 @@
 /** itty-router 5 with AutoRouter, which answers errors itself; bindings only as each request brings them; both destinations. */
 import { AutoRouter, StatusError, error, withParams } from "itty-router";
 
-import { addMonitoringToWorker } from "../../src/worker-integration";
+import { type Options, addMonitoringToWorker } from "../../src/worker-integration";
 import { Recorder } from "./given";
 
 interface Bindings {
@@ -12,11 +12,8 @@ interface Bindings {
 }
 
 const router = AutoRouter();
-const monitoring = addMonitoringToWorker(router, undefined, undefined, undefined, {
-  destination: "both",
-  service: "auto",
-  health: { path: "/health", keepMs: 0, token: "look-inside-please" },
-});
+const options: Options = { destination: "both", service: "auto", health: { path: "/health", keepMs: 0, token: "look-inside-please" } };
+const monitoring = addMonitoringToWorker(router, undefined, undefined, undefined, options);
 let recorder: Recorder | undefined;
 
 router.get("/pitches/:id", withParams, async (request) => {
@@ -60,6 +57,8 @@ export default {
     if (request.url.endsWith("/points")) return Response.json(recorder?.points ?? []);
     if (request.url.endsWith("/stats")) return Response.json(monitoring.stats());
     recorder ??= new Recorder(env.ANALYTICS_ENGINE);
-    return router.fetch(request, { ...env, ANALYTICS_ENGINE: recorder }, ctx);
+    const bindings = { ...env, ANALYTICS_ENGINE: recorder };
+    addMonitoringToWorker(router, bindings, undefined, undefined, options); // each time again, which changes nothing
+    return router.fetch(request, bindings, ctx);
   },
 };

@@ -37,7 +37,7 @@ router.get("/api/says", () => {
 });
 router.get("/api/many", () => {
   for (let i = 0; i < 500; i++) monitoring.log.info(`line ${i}`);
-  return new Response("many");
+  throw new Error("after many lines");
 });
 // whether each line is found with its own request: this runtime cannot tell which one is running
 router.get("/api/together/:n", async (request: Request & { params: Record<string, string> }) => {

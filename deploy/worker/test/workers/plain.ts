@@ -17,6 +17,7 @@ const handlers = {
     if (url.pathname === "/missing") return new Response("no", { status: 404 });
     // an answer of another server, whose headers cannot be changed
     if (url.pathname === "/through") return fetch(env.ORIGIN);
+    if (url.pathname === "/socket") return socket();
     monitoring.log.info(`asked for ${url.pathname}`);
     return new Response("ok");
   },
@@ -26,6 +27,13 @@ const handlers = {
     if (controller.cron === "* * * * 1") throw new Error("mondays");
   },
 };
+
+function socket(): Response {
+  const { 0: theirs, 1: ours } = new WebSocketPair();
+  ours.accept();
+  ours.send("hello");
+  return new Response(null, { status: 101, webSocket: theirs });
+}
 
 function scrubbed(asked: unknown): Response {
   const { texts, values } = asked as { texts: string[]; values: unknown[] };
