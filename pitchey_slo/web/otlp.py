@@ -10,21 +10,21 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import Future
 from typing import Any, Final, TypeVar
 
 from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 
 from pitchey_slo.collect import user_key
-from pitchey_slo.collect.batch import Batch
+from pitchey_slo.collect.batch import Batch, Rejected
 from pitchey_slo.collect.otlp import (
     HEADER,
     JSON,
     PROTOBUF,
     Delivery,
     Samples,
-    SpanRows,
     decode_logs,
     decode_metrics,
     decode_traces,
@@ -34,7 +34,7 @@ from pitchey_slo.collect.otlp import (
     told,
 )
 from pitchey_slo.errors import PitcheyError, UnknownFormat
-from pitchey_slo.store import SampleReceipt
+from pitchey_slo.store import Receipt, SampleReceipt, Store
 from pitchey_slo.web.auth import needs
 from pitchey_slo.web.errors import refusal
 from pitchey_slo.web.events import durable
@@ -43,6 +43,7 @@ from pitchey_slo.web.limits import read_body
 from pitchey_slo.web.series import series_of
 
 T = TypeVar("T")
+W = TypeVar("W")
 
 
 class OtlpRoute(APIRoute):
@@ -79,9 +80,9 @@ SHARE: Final = {
 @router.post("/v1/logs", **needs("ingest", requestBody=BODY, parameters=[SHARE]))
 async def post_logs(request: Request) -> Response:
     """Store log records (table `logs`). 200 means stored durably, but for what partialSuccess counts."""
-    batch = await decoded(request, decode_logs)
+    batch, waiting = await taken(request, decode_logs, rows)
     charge(request, batch.rows.num_rows + len(batch.rejected))
-    await store_rows(request, batch)
+    await stored(request, batch, waiting, batch.rejected)
     return answered(request, "logs", len(batch.rejected), told(batch.rejected))
 
 
@@ -89,9 +90,10 @@ async def post_logs(request: Request) -> Response:
 async def post_traces(request: Request) -> Response:
     """Store HTTP servers' spans (table `requests`) and exceptions of all spans (table `logs`); other spans are taken
     and not kept."""
-    found = await decoded(request, decode_traces)
+    found, (requests, logs) = await taken(request, decode_traces, lambda s, f: (rows(s, f.requests), rows(s, f.logs)))
     charge(request, found.requests.rows.num_rows + len(found.rejected) + found.not_kept)
-    await asyncio.gather(store_rows(request, found.requests, found), store_rows(request, found.logs))
+    await stored(request, found.requests, requests, found.rejected)
+    await stored(request, found.logs, logs, found.lines)
     series_of(request).meter.add("otlp_spans_not_kept_total", found.not_kept)
     return answered(request, "traces", len(found.rejected), told([*found.rejected, *found.lines]))
 
@@ -100,15 +102,22 @@ async def post_traces(request: Request) -> Response:
 async def post_metrics(request: Request) -> Response:
     """Store metrics as time series. Delta temporality and exponential histograms are refused; the message says what
     to set."""
-    found = await decoded(request, decode_metrics)
+    found, waiting = await taken(request, decode_metrics, lambda s, f: s.samples(f.batch) if len(f.batch) else None)
     charge(request, len(found.batch) + len(found.rejected))
-    receipt = await store_samples(request, found)
+    series = series_of(request)
+    for reason, count in Counter(r.reason for r in found.rejected).items():
+        series.meter.add("samples_refused_total", count, way="otlp", reason=reason)
+    receipt = None
+    if waiting is not None:
+        receipt = await durable(waiting)
+        series.taken("otlp", found.batch, receipt)
     more = ", ".join(f"{count} samples {reason}" for reason, count in receipt.counts.items()) if receipt else ""
     return answered(request, "metrics", rejected_points(found, receipt), told(found.rejected, more))
 
 
-async def decoded(request: Request, decode: Callable[[Delivery], T]) -> T:
-    """Reads the body and decodes it in a thread. Raises what either does."""
+async def taken(request: Request, decode: Callable[[Delivery], T], submit: Callable[[Store, T], W]) -> tuple[T, W]:
+    """Reads the body; decodes it and hands what it holds to the writer, both in a thread: the store cleans what it is
+    given. Raises what any of them does."""
     house = house_of(request)
     house.rates.check(request.state.token.id)
     house.opened()
@@ -116,7 +125,7 @@ async def decoded(request: Request, decode: Callable[[Delivery], T]) -> T:
     with house.bodies.share() as share:
         pieces = await read_body(request, house.settings.body_limit, house.limits, share)
 
-        def work() -> T:
+        def work() -> tuple[T, W]:
             delivery = Delivery(
                 b"".join(pieces),
                 request.headers.get("content-type"),
@@ -127,34 +136,28 @@ async def decoded(request: Request, decode: Callable[[Delivery], T]) -> T:
                 house.clock(),
             )
             pieces.clear()
-            return decode(delivery)
+            found = decode(delivery)
+            return found, submit(house.opened(), found)
 
         return await asyncio.get_running_loop().run_in_executor(house.decoders, work)
+
+
+def rows(store: Store, batch: Batch) -> Future[Receipt] | None:
+    """Hands the rows to the writer; None when there are none."""
+    return store.submit(batch.table, batch.rows) if batch.rows.num_rows else None
+
+
+async def stored(request: Request, batch: Batch, waiting: Future[Receipt] | None, rejected: Sequence[Rejected]) -> None:
+    """Waits until the rows are durable, and counts what became of them."""
+    receipt = None
+    if waiting is not None:
+        receipt = await durable(waiting)
+    series_of(request).meter.rows(batch.table, receipt, Counter(r.reason for r in rejected))
 
 
 def charge(request: Request, records: int) -> None:
     """What was read counts against the token's rate, kept or not."""
     house_of(request).rates.charge(request.state.token.id, records)
-
-
-async def store_rows(request: Request, batch: Batch, spans: SpanRows | None = None) -> None:
-    """Stores the rows of one table and waits until they are durable."""
-    receipt = None
-    if batch.rows.num_rows:
-        receipt = await durable(house_of(request).opened().submit(batch.table, batch.rows))
-    rejected = spans.rejected if spans else batch.rejected
-    series_of(request).meter.rows(batch.table, receipt, Counter(r.reason for r in rejected))
-
-
-async def store_samples(request: Request, found: Samples) -> SampleReceipt | None:
-    house, series = house_of(request), series_of(request)
-    for reason, count in Counter(r.reason for r in found.rejected).items():
-        series.meter.add("samples_refused_total", count, way="otlp", reason=reason)
-    if not len(found.batch):
-        return None
-    receipt = await durable(house.opened().samples(found.batch))
-    series.taken("otlp", found.batch, receipt)
-    return receipt
 
 
 def rejected_points(found: Samples, receipt: SampleReceipt | None) -> int:

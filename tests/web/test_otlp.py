@@ -376,3 +376,26 @@ def test_many_senders_at_once_lose_nothing(server: Running) -> None:
         total = sum(pool.map(work, range(senders)))
     found = flushed(server).sql("SELECT count(*), count(DISTINCT message) FROM logs WHERE attributes LIKE '%crowd%'")
     assert found.fetchall() == [(total, total)] == [(each * 5 * senders,) * 2]
+
+
+def test_a_person_is_nowhere(tmp_path: Path) -> None:
+    """Neither as an id, nor in text: rows by SQL, and the bytes of every file of the home, WAL included."""
+    planted = ("user-zq4711", "ada.zq@example.com", "203.0.113.77")
+    told = {"enduser.id": planted[0], "mail": f"to {planted[1]}", "client.address": planted[2], "note": "zq-kept"}
+    error = ("exception", {"exception.message": f"no mail for {planted[1]}"})
+    get = {"http.request.method": "GET", "url.path": f"/u/{planted[1]}", "http.response.status_code": 200}
+    points = [{"as_int": 1, "attributes": told}]
+    bodies = {
+        "logs": logs({"body": f"{planted[1]} from {planted[2]} zq-kept", "attributes": told}),
+        "traces": spans({"attributes": {**get, **told}, "events": [error]}),
+        "metrics": metrics({"name": "zq_kept", "gauge": {"points": points}}, resource={"service.name": planted[1]}),
+    }
+    with running(tmp_path) as server, server.client(server.token("ingest")) as client:
+        for signal, message in bodies.items():
+            assert send(client, signal, message.SerializeToString()).content == b""
+        files = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+        wb = flushed(server)
+        rows = [str(wb.sql(f"FROM {table}").fetchall()) for table in ("logs", "requests", "series")]
+    for place in (files.decode("latin-1"), *rows):
+        assert not any(person in place for person in planted)
+    assert b"zq-kept" in files and "zq-kept" in rows[0] and "zq_kept" in rows[2]
