@@ -39,6 +39,8 @@ FIRST_PAUSE: Final = 1.0
 LONGEST_PAUSE: Final = 120.0
 #: Seconds below which a window is not shrunk for slowness: it is not the amount, then.
 SLOW: Final = 60
+#: How far the times of one event may differ, as the Worker sent it itself and as Analytics Engine has it.
+AROUND: Final = timedelta(minutes=1)
 #: Refused rows whose message is told per table and pull.
 TOLD: Final = 3
 
@@ -210,7 +212,7 @@ class Puller:
             rows = {name: table for name, table in found.items() if table.num_rows}
             for name, stored in self._keep.put(rows).items() if rows else ():
                 counts[name].stored = stored
-                counts[name].duplicates = found[name].num_rows - stored
+                counts[name].duplicates += found[name].num_rows - stored
         for name, count in counts.items():
             _add(pull.tables[name], count)
         return max((count.read for count in counts.values()), default=0)
@@ -224,23 +226,25 @@ class Puller:
         if not one and len(rows) > self._most:
             raise PullError(f"more than {self._most:,} rows", "too_big")
         batch = batch_of(pulled, rows, self.config.source, now=self._clock())
-        keep, left_out = self._told_apart(pulled, batch.rows, pull.at, upto, mark)
+        fresh, left_out = self._told_apart(pulled, batch.rows, pull.at, upto, mark)
         counts = Counts(
             read=len(rows),
             weight=float(pc.sum(batch.rows["sample_interval"]).as_py() or 0.0),
+            duplicates=batch.rows.num_rows - fresh.num_rows - left_out,
             resampled=left_out,
             refused=Counter(each.reason for each in batch.rejected),
             told=[each.message for each in batch.rejected[:TOLD]],
         )
-        return batch.rows.filter(keep), counts
+        return fresh, counts
 
     def _told_apart(
         self, pulled: Pulled, rows: pa.Table, start: datetime, end: datetime, mark: Mark | None
-    ) -> tuple[pa.Array, int]:
-        """`rows.told_apart` with what is stored of that time."""
+    ) -> tuple[pa.Table, int]:
+        """`rows.told_apart` with what is stored of that time. The Worker's own deliveries have finer times than
+        Analytics Engine, which notes when the point was written."""
         if not rows.num_rows:
-            return pa.array([], pa.bool_()), 0
-        known = self._keep.known(pulled.table.name, self.config.source, start, end)
+            return rows, 0
+        known = self._keep.known(pulled.table.name, self.config.source, start - AROUND, end + AROUND)
         return told_apart(rows, known, (*mark.edges, mark.until) if mark is not None else ())
 
     def _after(self, error: PullError, pull: Pull, upto: datetime, failures: int) -> int:

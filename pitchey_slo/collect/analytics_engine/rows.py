@@ -48,8 +48,8 @@ def batch_of(pulled: Pulled, rows: Sequence[Row], source: str, *, now: datetime)
     return conform(pulled.table, pa.table(found), now=now)
 
 
-def told_apart(rows: pa.Table, known: pa.Table, edges: Sequence[datetime]) -> tuple[pa.Array, int]:
-    """Which rows may be stored (a mask), and how many may not although they are new.
+def told_apart(rows: pa.Table, known: pa.Table, edges: Sequence[datetime]) -> tuple[pa.Table, int]:
+    """The rows that are new and may be stored, and how many may not although they are new.
 
     Analytics Engine may answer from a sample of what it holds (10 %, 1 %), and choose another one the next time. Rows
     of two samples of the same time must not be added up: one of them stands for the others already. `known` has
@@ -57,17 +57,16 @@ def told_apart(rows: pa.Table, known: pa.Table, edges: Sequence[datetime]) -> tu
     weight, the answer is from another sample, and new rows are left out, up to the `edges` within which everything was
     first asked at once. So the sample that came first stays, whole.
     """
-    keep = np.ones(rows.num_rows, np.bool_)
     if not rows.num_rows or not known.num_rows:
-        return pa.array(keep), 0
+        return rows, 0
     at = pc.index_in(rows["event_id"], value_set=known["event_id"].combine_chunks()).combine_chunks()
     old = at.is_valid().to_numpy(zero_copy_only=False)
     before = pc.take(known["sample_interval"], at).to_numpy(zero_copy_only=False)
     now = rows["sample_interval"].to_numpy()
     part = np.searchsorted(_micros(edges), _times(rows), side="right")
     other = np.unique(part[old & (before != now)])
-    keep = old | ~np.isin(part, other)
-    return pa.array(keep), int((~keep).sum())
+    left_out = np.isin(part, other) & ~old
+    return rows.filter(pa.array(~old & ~left_out)), int(left_out.sum())
 
 
 def _times(rows: pa.Table) -> np.ndarray[Any, Any]:

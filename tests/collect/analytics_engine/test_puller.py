@@ -279,6 +279,24 @@ def test_days_that_hot_no_longer_has_are_known_from_the_lake(tmp_path: Path, loc
         assert (pull.tables["requests"].stored, pull.tables["requests"].resampled) == (0, 90)
 
 
+def test_the_workers_own_rows_are_known_when_only_the_lake_has_them(
+    tmp_path: Path, local: Engine, clock: FixedClock, puller: Made
+) -> None:
+    """With times of their own: milliseconds, and up to a second earlier than Analytics Engine's."""
+    local.write(*(request(ago(minutes=15, seconds=-i), "/api/pitches", event_id=f"e{i}") for i in range(10)))
+    with fresh_store(tmp_path / "days", clock=clock) as store:
+        sent = rows(
+            count=10, start=ago(minutes=15, seconds=0.8), source="worker", event_id=[f"e{i}" for i in range(10)]
+        )
+        store.append("requests", sent)
+        clock.forward(days=10)
+        store.trim()
+        one = puller(window=86_400)
+        one._keep = StoreKeep(store, clock)
+        pull = one.pull(since=ago(minutes=15))
+        assert (pull.tables["requests"].stored, pull.tables["requests"].duplicates) == (0, 10)
+
+
 def test_a_clock_that_goes_back_asks_for_nothing(local: Engine, store: Store, clock: FixedClock, puller: Made) -> None:
     puller().pull()
     local.asked.clear()

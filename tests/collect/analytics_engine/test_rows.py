@@ -103,11 +103,10 @@ def known(*pairs: tuple[str, float]) -> pa.Table:
 def test_two_samples_of_one_time_are_not_added_up() -> None:
     rows = batch(*(point(blob7=f"e-{i}", timestamp=f"2026-03-02 11:50:{i:02}") for i in range(6))).rows
     edge = datetime(2026, 3, 2, 11, 50, 3, tzinfo=UTC)
-    keep, left_out = told_apart(rows, known(("e-0", 10.0), ("e-4", 1.0)), [edge])
-    assert keep.to_pylist() == [True, False, False, True, True, True]
-    assert left_out == 2
-    keep, left_out = told_apart(rows, known(("e-0", 10.0)), [edge - timedelta(hours=1)])
-    assert (sum(keep.to_pylist()), left_out) == (1, 5)
-    keep, left_out = told_apart(rows, known(("e-0", 1.0), ("gone", 7.0)), [])
-    assert (sum(keep.to_pylist()), left_out) == (6, 0)
+    fresh, left_out = told_apart(rows, known(("e-0", 10.0), ("e-4", 1.0)), [edge])
+    assert (fresh["event_id"].to_pylist(), left_out) == (["e-3", "e-5"], 2)
+    fresh, left_out = told_apart(rows, known(("e-0", 10.0)), [edge - timedelta(hours=1)])
+    assert (fresh.num_rows, left_out) == (0, 5)
+    fresh, left_out = told_apart(rows, known(("e-0", 1.0), ("gone", 7.0)), [])
+    assert (fresh.num_rows, left_out) == (5, 0)
     assert told_apart(rows.slice(0, 0), known(("e-0", 10.0)), [])[1] == 0
