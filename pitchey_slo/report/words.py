@@ -70,6 +70,14 @@ def ago(seconds: float | None) -> str:
     return f"{whole} s"
 
 
+def many(number: int, one: str) -> str:
+    """
+    >>> many(1, "test"), many(1200, "test")
+    ('1 test', '1,200 tests')
+    """
+    return f"{number:,} {one}{'' if number == 1 else 's'}"
+
+
 def milliseconds(value: float | None) -> str:
     """
     >>> milliseconds(1234.5), milliseconds(float("nan"))
