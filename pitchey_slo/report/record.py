@@ -24,6 +24,9 @@ from pitchey_slo.tables import REPORT_RUNS
 FILE: Final = "run.json"
 PROGRESS: Final = "progress.json"
 _ID: Final = re.compile(r"[A-Za-z0-9-]{1,64}")
+#: Runs read before, by their file: (time of change, run).
+_KNOWN: dict[Path, tuple[int, Run]] = {}
+_MOST_KNOWN: Final = 20_000
 _PATIENCE = 20.0  # seconds to wait for a store that another run has open
 
 
@@ -158,14 +161,30 @@ def find_run(reports: Path, run_id: str) -> Run:
 
 
 def _read(path: Path) -> Run | None:
+    """The run of a file as it is now; what ended is read once, since it never changes but for its receipt."""
     try:
-        found = orjson.loads(path.read_bytes())
-        values = {k: v for k, v in found.items() if k in Run.__dataclass_fields__}
-        for name in ("started_at", "ended_at", "data_watermark", "due_at"):
-            values[name] = datetime.fromisoformat(values[name]) if values.get(name) else None
-        run = Run(**values)
+        changed = path.stat().st_mtime_ns
+        known = _KNOWN.get(path)
+        if known is not None and known[0] == changed:
+            return _alive(known[1])
+        run = _parsed(path)
     except (OSError, ValueError, TypeError, KeyError):
         return None
+    if len(_KNOWN) >= _MOST_KNOWN:
+        _KNOWN.clear()
+    _KNOWN[path] = changed, run
+    return _alive(run)
+
+
+def _parsed(path: Path) -> Run:
+    found = orjson.loads(path.read_bytes())
+    values = {k: v for k, v in found.items() if k in Run.__dataclass_fields__}
+    for name in ("started_at", "ended_at", "data_watermark", "due_at"):
+        values[name] = datetime.fromisoformat(values[name]) if values.get(name) else None
+    return Run(**values)
+
+
+def _alive(run: Run) -> Run:
     if run.status == "running" and run.pid != os.getpid() and not (run.pid and psutil.pid_exists(run.pid)):
         return replace(run, status="failed", error="the process that ran it is gone")
     return run

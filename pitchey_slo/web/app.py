@@ -29,6 +29,7 @@ from pitchey_slo.web import (
     prometheus,
     realtime,
     remote_write,
+    reports,
     runbooks,
     silences,
     slos,
@@ -57,7 +58,7 @@ from pitchey_slo.web.synthetic_desk import Synthetic
 SECTIONS = (
     *(events, metrics, prometheus, remote_write, otlp),
     *(slos, corrections, decisions, whatif, dashboards, realtime, anomalies),
-    *(synthetic, overview, alert_page, runbooks, alerts, silences, alertmanager, watchdog, health, status),
+    *(synthetic, overview, alert_page, runbooks, reports, alerts, silences, alertmanager, watchdog, health, status),
     *(analytics_engine, tokens, admin, docs),
 )
 

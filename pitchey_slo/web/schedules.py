@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from fastapi import Request
+
 from pitchey_slo.alert.config import Receiver, RoutesConfig
 from pitchey_slo.alert.watchdog import Scheduled
 from pitchey_slo.errors import StoreUnavailable
@@ -73,3 +75,9 @@ class Schedules:
     def close(self) -> None:
         if self._scheduler is not None:
             self._scheduler.close()
+
+
+def schedules_of(request: Request) -> Schedules:
+    found = request.app.state.schedules
+    assert isinstance(found, Schedules)
+    return found
