@@ -16,7 +16,8 @@ import orjson
 #: Levels of nesting, members of one level, and characters of one text that are kept.
 DEEPEST: Final = 8
 WIDEST: Final = 256
-LONGEST: Final = 32_000
+#: Twice what a column holds: what lies at the cut is cut away after scrubbing, so that half a card number cannot stay.
+LONGEST: Final = 64_000
 
 _NUL: Final = b"\\u0000"
 

@@ -239,7 +239,7 @@ class Monitoring:
             "ts": time.time_ns() // 1_000,
             "level": "error",
             "service": service,
-            "message": said,
+            "message": text(said, 4_000),
             "logger": "pitchey_slo.instrument",
             "trace_id": work.trace_id if work else None,
             "span_id": work.span_id if work else None,

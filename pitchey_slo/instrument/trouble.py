@@ -18,7 +18,8 @@ from pitchey_slo.instrument.encode import text
 #: Frames told, the innermost ones; exceptions of a chain; characters of a message.
 FRAMES: Final = 20
 CHAIN: Final = 3
-MESSAGE: Final = 2_000
+#: (more than is told in the end: it is scrubbed first, and cut again)
+MESSAGE: Final = 8_000
 
 
 def described(error: BaseException) -> dict[str, Any]:

@@ -60,6 +60,7 @@ def receiving(answer: Callable[[int, Delivery], Reply]) -> Iterator[Receiver]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        wbufsize = 1 << 16  # head and body of an answer in one packet: two would wait for each other's acknowledgement
 
         def do_POST(self) -> None:
             raw = self.rfile.read(int(self.headers["content-length"]))
