@@ -2,7 +2,8 @@
 
 `cloudflare.outcome` says how the Worker ended, not what it answered: `ok` can carry a 500, and so a status always wins.
 Without one the outcome says what the client saw. A JavaScript exception is error 1101 and an exceeded limit error
-1102, pages that Cloudflare answers instead of the Worker. (Workers documentation, "Errors and exceptions".)
+1102, pages that Cloudflare answers instead of the Worker (Workers documentation, "Errors and exceptions"). The names
+are those of workerd's EventOutcome.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ STATUS: Final[dict[str, int | None]] = {
     "exceededWallTime": 503,
     "scriptNotFound": 500,
     "daemonDown": 503,
+    "killSwitch": 503,
+    "loadShed": 503,
     "internalError": 500,
     "canceled": 0,
     "responseStreamDisconnected": 0,
