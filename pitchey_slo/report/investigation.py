@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pitchey_slo.analyse import Investigation, investigate
 from pitchey_slo.analyse.investigate import Cause, Explanation, Kind, Totals
+from pitchey_slo.analyse.logs import Patterns, log_patterns
 from pitchey_slo.errors import QueryError
 from pitchey_slo.plots.theme import count
 from pitchey_slo.report import told
 from pitchey_slo.report.about import About, about, changes, ending
 from pitchey_slo.report.facts import Fact
+from pitchey_slo.report.log_words import lines as spoken
+from pitchey_slo.report.log_words import short, told_shortly
 from pitchey_slo.report.told import Column, Html
 from pitchey_slo.report.words import milliseconds, said
 
@@ -30,13 +33,15 @@ _NAMES = {"endpoint": "endpoints", "location": "locations", "source": "sources"}
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """`volume`: frame of `wb.volume` in minutes around the window; `events`: what was decided about the alert."""
+    """`volume`: frame of `wb.volume` in minutes around the window; `events`: what was decided about the alert; `lines`:
+    the patterns of warnings and errors, of all services, against the week before."""
 
     title: str
     found: Investigation
     volume: pd.DataFrame
     percentiles: pd.DataFrame
     events: pd.DataFrame
+    lines: Patterns
     frozen_at: datetime | None
     about: About
 
@@ -47,7 +52,7 @@ class Case:
         parts = [self._errors(), self._slow()]
         if not (self.found.rose("errors") or self.found.rose("slow")):
             parts = ["Neither errors nor slow requests rose beyond chance; look at what else moved, below."]
-        return told.paragraph(*parts, self._deployed(), kind="lead") + told.paragraph(
+        return told.paragraph(*parts, self._said(), self._deployed(), kind="lead") + told.paragraph(
             f"{self.title + ': ' if self.title else ''}{said(self.found.start)} to {said(self.found.end)}, compared "
             f"with {said(self.found.baseline_start)} to {said(self.found.baseline_end)}"
             + (f", requests with {self.found.where}" if self.found.where else "")
@@ -140,6 +145,10 @@ class Case:
         columns = (Column("when", short=True), Column("what"), Column("name"), Column("", wide=True))
         return told.table(columns, sorted(rows), empty="no deployment in the six hours before, no labelled incident")
 
+    def logs(self) -> Html:
+        """What warnings and errors say, what is new first."""
+        return told_shortly(self.lines)
+
     def decisions(self) -> Html:
         """What was decided about the alert, in order."""
         rows = [(said(e["ts"]), str(e["kind"]), str(e["text"])) for e in self.events.to_dict("records")]
@@ -153,9 +162,17 @@ class Case:
             f"wb.investigate('{low}', '{high}', where=\"route = '/api/...'\")",
             'wb.sql("SELECT route, status, count(*) AS rows FROM requests '
             f"WHERE ts BETWEEN '{low}' AND '{high}' GROUP BY ALL ORDER BY rows DESC\")",
+            f"wb.log_requests('{low}', '{high}').by_route",
             f"wb.label_incident('what it was', '{low}', '{high}', kind='error_burst', severity='critical')",
         ]
         return Html("".join(f"<pre>{told.text(t)}</pre>" for t in texts))
+
+    def _said(self) -> str:
+        new = sorted(self.lines.of("new"), key=lambda p: -p.count)
+        if not new:
+            return ""
+        more = f", and {len(new) - 1} more" if len(new) > 1 else ""
+        return f"New in the logs: “{short(new[0])}” ({spoken(new[0].count)}){more}."
 
     def _errors(self) -> str:
         if not self.found.rose("errors"):
@@ -217,13 +234,14 @@ def investigation(
         volume=wb.volume(*span, bucket=width),
         percentiles=wb.percentiles(*span, bucket=width, where=where or None),
         events=_events(wb, alert),
+        lines=log_patterns(wb.reader, first, last, level="warning"),
         frozen_at=row["resolved_at"] if row is not None else None,
         about=about(
             wb,
             NOTEBOOK,
             start=first,
             end=last,
-            tables=["requests", "samples", "deployments", "incidents", "alerts", "alert_events"],
+            tables=["requests", "samples", "logs", "deployments", "incidents", "alerts", "alert_events"],
             parameters=given,
         ),
     )
