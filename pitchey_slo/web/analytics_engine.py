@@ -44,7 +44,7 @@ class AnalyticsEngine:
 
     def __init__(self, house: House, meter: Meter, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._house, self._meter, self._monotonic = house, meter, monotonic
-        self._stop, self._pulling = threading.Event(), threading.Lock()
+        self._stop, self._pulling, self._ordering = threading.Event(), threading.Lock(), threading.Lock()
         self._thread: threading.Thread | None = None
         self._ordered: threading.Thread | None = None
         self._seen: tuple[int, int] | None = None
@@ -110,9 +110,10 @@ class AnalyticsEngine:
             api = sql_api(self._house.settings, self._house.clock)
         except ConfigError as error:
             raise RequestError(error.message) from None
-        if self.order is not None and self.order["running"]:
-            raise Conflict("a pull by hand runs already; GET /api/monitoring/analytics-engine tells how far it is")
-        self.order = {"running": True, "error": None, "pull": None}
+        with self._ordering:
+            if self.order is not None and self.order["running"]:
+                raise Conflict("a pull by hand runs already; GET /api/monitoring/analytics-engine tells how far it is")
+            self.order = {"running": True, "error": None, "pull": None}
         job = threading.Thread(target=self._by_hand, args=(config, api, since, dry_run), name="pull", daemon=True)
         self._ordered = job
         job.start()

@@ -18,7 +18,7 @@ from pitchey_slo.alert.watchdog import Facts, down_targets
 from pitchey_slo.cli import build
 from pitchey_slo.cli.pull import when
 from pitchey_slo.collect.analytics_engine import FILE
-from pitchey_slo.errors import ConfigError
+from pitchey_slo.errors import ConfigError, Conflict
 from pitchey_slo.settings import Settings, shipped
 from pitchey_slo.testing import NOON, FixedClock, fresh_store
 from pitchey_slo.web.analytics_engine import AnalyticsEngine
@@ -242,6 +242,31 @@ def test_since_is_a_time_or_a_length(text: str, at: datetime) -> None:
 def test_since_says_what_would_work() -> None:
     with pytest.raises(ConfigError, match="--since: 'yesterday' is no time"):
         when("yesterday", NOON)
+
+
+def test_one_pull_by_hand_at_a_time(local: Engine, tmp_path: Path) -> None:
+    local.write(*(request(ago(minutes=9), "/r", event_id=f"e{i}") for i in range(3)))
+    local.faults.append(made.hanging(0.5))
+    with pulling(local, tmp_path) as (it, _, _passed):
+        it.pull_now(ago(hours=1), dry_run=False)
+        with pytest.raises(Conflict, match="runs already"):
+            it.pull_now(None, dry_run=True)
+        it.turn()  # waits for its own turn
+        until(lambda: it.order is not None and not it.order["running"])
+        assert it.order is not None
+        assert (it.order["error"], it.order["pull"]["tables"]["requests"]["stored"]) == (None, 3)
+
+
+def test_a_stop_ends_a_pull_that_waits(local: Engine, tmp_path: Path) -> None:
+    local.faults += [made.limited("100")] * 3
+    with pulling(local, tmp_path) as (it, _, _passed):
+        it._thread = None
+        it.start()
+        until(lambda: local.asked)
+        began = time.monotonic()
+        it.close()
+        assert time.monotonic() - began < 4
+        assert len(local.asked) == 1
 
 
 def test_a_store_in_trouble_stops_no_later_pull(local: Engine, tmp_path: Path) -> None:

@@ -94,9 +94,9 @@ def read(text: str, file: str = FILE) -> PullConfig:
     """The same from a text."""
     root, source = compose(text, file)
     config = PullConfig(file=file)
-    if root is None:
+    if root is None and not source.found:
         source.add(1, 1, "", "empty", f"{' and '.join(TABLES)} say what the columns mean")
-    elif root.wants("map", "a map"):
+    elif root is not None and root.wants("map", "a map"):
         config = _config(root, file)
     raise_all(source.found)
     return config

@@ -50,6 +50,7 @@ def test_what_is_left_out_has_a_default() -> None:
     ("text", "says"),
     [
         ("", ":1:1: empty"),
+        ("requests: [", ":1:12: not YAML"),
         ("lag: 2m", "nothing is pulled (one of requests, business_events is wanted)"),
         (MINIMAL + "lags: 2m", "unknown key 'lags' (did you mean \"lag\"?)"),
         (MINIMAL + "lag: soon", "'soon' is no duration (such as 90s"),
