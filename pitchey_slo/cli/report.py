@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from pitchey_slo.cli import report_schedule
 from pitchey_slo.errors import ParameterError
 from pitchey_slo.report import (
     Asked,
@@ -30,6 +31,7 @@ from pitchey_slo.report.freshness import sentences
 from pitchey_slo.settings import Settings
 
 app = typer.Typer(help="Run report notebooks and keep what came out.", no_args_is_help=True)
+app.add_typer(report_schedule.app, name="schedule")
 
 
 @app.command("list")

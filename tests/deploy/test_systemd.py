@@ -13,7 +13,8 @@ import pytest
 from typer.testing import CliRunner
 
 from pitchey_slo.cli import build
-from pitchey_slo.report import notebooks
+from pitchey_slo.report.schedule import load
+from pitchey_slo.report.schedule.timers import write
 from pitchey_slo.settings import Settings, shipped
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -41,7 +42,7 @@ def test_systemd_finds_nothing_wrong(units: Path) -> None:
     timers = sorted(p.name for p in units.glob("*.timer"))
     assert len(timers) >= 3
     asked = [f"./{name}" for name in ("pitchey-slo.service", "pitchey-synthetic.service", *timers)]
-    done = analyze("verify", "--man=no", *asked, "./pitchey-report@slo.service", where=units)
+    done = analyze("verify", "--man=no", *asked, "./pitchey-report@slo_review.service", where=units)
     assert (done.returncode, done.stderr.strip()) == (0, "")
 
 
@@ -74,10 +75,11 @@ def test_what_is_started_is_a_command_with_these_options(name: str) -> None:
     assert {w for w in words if w.startswith("--")} <= set(re.findall(r"--[a-z-]+", shown.output))
 
 
-def test_every_timer_is_of_a_report_that_exists() -> None:
-    known = {n.short for n in notebooks(shipped("notebooks"))} | {n.name for n in notebooks(shipped("notebooks"))}
-    for timer in UNITS.glob("*.timer"):
-        assert timer.stem.partition("@")[2] in known
+def test_the_timers_are_those_of_the_schedules(tmp_path: Path) -> None:
+    """`pitchey-slo report schedule timers` writes them anew."""
+    written = write(list(load(shipped("config") / "schedules.yml").all.values()), tmp_path)
+    assert {t.name for t in UNITS.glob("*.timer")} == {t.name for t in written}
+    assert all((UNITS / t.name).read_text() == t.read_text() for t in written)
 
 
 def test_every_setting_of_a_unit_is_one() -> None:
