@@ -202,6 +202,7 @@ export class Monitor {
   }
 
   private async finish(invocation: Invocation, how: Ended): Promise<void> {
+    await pause(0); // the answer goes first
     const { request, part } = invocation;
     const route = request && this.routeOf(invocation, request, how.status);
     const user = await this.userOf(invocation);
