@@ -77,8 +77,8 @@ def nothing(value: str) -> bool:
     bare = value.strip(" \t.,;:!)('\"\\")
     return (
         bare.lower() in _lists().nothing
+        or bare.startswith(("${", "$(", "{{"))
         or not any(c.isalnum() for c in bare)
-        or (len(set(bare.lower())) == 1 and len(bare) > 2)
         or bool(_PLACEHOLDER.fullmatch(bare))
     )
 

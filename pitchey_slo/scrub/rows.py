@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final
 
@@ -59,13 +60,12 @@ def _column(scrubber: Scrubber, how: str, values: pa.ChunkedArray, sources: pa.C
         return None
     texts = array.take(pa.array(hits)).to_pylist()
     named = pc.take(sources, pa.array(hits)).to_pylist() if sources is not None else [""] * len(texts)
+    rows = list(zip(texts, (source or "" for source in named), strict=True))
     known: dict[tuple[str, str], str] = {}
-    after = []
-    for text, source in zip(texts, named, strict=True):
-        done = known.get((text, source))
-        if done is None:
-            done = known[text, source] = _one(scrubber, how, text, source or "")
-        after.append(done)
+    for (text, source), times in Counter(rows).items():
+        with scrubber.times(times):
+            known[text, source] = _one(scrubber, how, text, source)
+    after = [known[row] for row in rows]
     if after == texts:
         return None
     return pc.replace_with_mask(array, pa.array(mask), pa.array(after, array.type))

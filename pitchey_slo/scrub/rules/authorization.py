@@ -20,7 +20,7 @@ _COOKIES: Final = re.compile(
     r"([!#$%&*+\-.^_`|~\w\[\]]{1,128}=[^\r\n\"'\\]{1,4096})"
 )
 _CURL: Final = re.compile(
-    r"(?:^|\s)(?:-u|--user)[ =]{1,3}[\"']?([^\s\"'<>$:\[{]{0,128})[\"']?:[\"']?([^\s\"'<>$:\[{][^\s\"'<>]{2,255})"
+    r"(?:^|\s)(?:-u|--user)[ =]{1,3}[\"']?([^\s\"'<>$:\[{]{0,128})[\"']?:[\"']?([^\s\"'<>$:\[{][^\s\"'<>]{2,255})?"
 )
 
 
@@ -35,9 +35,10 @@ def find(text: str) -> Iterator[Found]:
     for match in _COOKIES.finditer(text):
         yield Found(match.start(1), match.end(1), "cookie", match[1])
     for match in _CURL.finditer(text):
-        if len(set(match[2])) > 3:
-            start = match.start(1) if match[1] else match.start(2)
-            yield Found(start, match.end(2), "authorization", match[2])
+        user, password = match[1], match[2] or ""
+        if len(set(password)) > 3 or (not password and len(set(user)) > 7):
+            start = match.start(1) if user else match.start(2)
+            yield Found(start, match.end(2) if password else match.end(1), "authorization", password or user)
 
 
 def _secret(text: str) -> bool:

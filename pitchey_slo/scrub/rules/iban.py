@@ -34,10 +34,10 @@ def find(text: str) -> Iterator[Found]:
 def _from(text: str, start: int) -> Found | None:
     """The IBAN that begins here: as many letters and digits as its country wants, single gaps between them."""
     want = LENGTHS[text[start : start + 2].upper()]
-    number, at, gap = "", start, False
+    number, at, gap, small = "", start, False, text[start].islower()
     while len(number) < want and at < len(text):
         c = text[at]
-        if c.isascii() and c.isalnum():
+        if c.isascii() and c.isalnum() and (c.isdigit() or c.islower() == small):
             number, gap = number + c.upper(), False
         elif c in _GAPS and not gap:
             gap = True

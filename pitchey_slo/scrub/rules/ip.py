@@ -24,10 +24,10 @@ KEEP: Final = ("127.0.0.0/8", "0.0.0.0/32", "255.255.255.255/32", "::1/128", "::
 #: Begins with a dot, since `re` looks for a single letter quickly; what stands left of it is read by hand.
 _THREE: Final = re.compile(r"\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}")
 _SIX: Final = re.compile(
-    r"(?<![\w:.])(?:[0-9A-Fa-f]{0,4}:){2,7}(?:(?:[0-9]{1,3}\.){3}[0-9]{1,3}|[0-9A-Fa-f]{1,4})?(?:%[\w.\-]{1,16})?(?![\w:])"
+    r"(?<![\w:.])(?:[0-9A-Fa-f]{0,4}:){2,7}(?:(?:[0-9]{1,3}\.){3}[0-9]{1,3}|[0-9A-Fa-f]{1,4})?(?:%[\w.\-]{1,16})?(?![\w:]|\.[0-9])"
 )
 #: Read backwards from the address: what stands between it and the word before, and that word.
-_BEFORE: Final = re.compile(r"[\"' ]{0,2}[:= ]{0,2}[\"'. ]{0,2}([A-Za-z]{1,16}|[=<>~!^])")
+_BEFORE: Final = re.compile(r"[\"' ]{0,2}[:= ]{0,2}[\"'. ]{0,2}([A-Za-z]{1,16})")
 _PRODUCT: Final = re.compile(r"/[\w.+\-]{0,30}[A-Za-z](?=[\s(\"';,]|$)")
 _WORDS: Final = frozenset({"v", "ver", "version", "versions", "release", "build", "rev", "revision", "firmware", "tag"})
 
@@ -74,8 +74,10 @@ def _version(backwards: str) -> bool:
     """True when what stands before makes a version of it; `backwards`, the last letter first."""
     if backwards[:1] == "/":
         return _PRODUCT.match(backwards) is not None
+    if backwards[:1] == "=" and backwards[1:2] in ("=", "<", ">", "~", "!", "^"):
+        return True
     word = _BEFORE.match(backwards)
-    return bool(word and (word[1][::-1].lower() in _WORDS or (not word[1].isalpha() and backwards[:1] == "=")))
+    return word is not None and word[1][::-1].lower() in _WORDS
 
 
 @functools.lru_cache(maxsize=16_384)

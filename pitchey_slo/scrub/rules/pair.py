@@ -41,11 +41,14 @@ _BARE: Final = re.compile(r"[^\s&\"'<>`\\]{1,4096}(?:\\(?![\"'nrt])[^\s&\"'<>`\\
 _ENDS: Final = re.compile(r"[,;](?=$|\s|[\w.\-]{1,64}[=:])|[)\]}]+[,;.]?$|[,;.]+$")
 #: What this room writes in place of a value.
 OURS: Final = re.compile(r"\[[a-z_0-9]{1,64}\]|[a-z_0-9]{1,64}:[0-9a-f]{16}")
-_HASH: Final = re.compile(r"[0-9a-f]{16}")
+_HASHED: Final = re.compile(r"[a-z_0-9]{1,64}:[0-9a-f]{16}(?![0-9A-Za-z])")
 
 
 def find(text: str, own: Names) -> Iterator[Found]:
+    last = 0
     for match in _KEY.finditer(text):
+        if match.start() < last or _HASHED.match(text, match.start()):
+            continue  # stands in a value that goes anyway, or is what is left of one
         name = _name(match[1])
         kind = kind_of(name, own)
         if kind is None:
@@ -55,7 +58,8 @@ def find(text: str, own: Names) -> Iterator[Found]:
             continue
         start, end, quoted = span
         value = text[start:end]
-        if value and _counts(value, kind, match[2], quoted, text, end) and not _ours(value, text[match.start() : end]):
+        if value and _counts(value, kind, match[2], quoted, text, end) and not OURS.fullmatch(value):
+            last = end
             yield Found(start, end, "personal_key" if kind == "personal" else "secret_key", value)
 
 
@@ -90,18 +94,15 @@ def _value(text: str, at: int) -> tuple[int, int, bool] | None:
     return at, end, False
 
 
-def _ours(value: str, with_key: str) -> bool:
-    """True for what was scrubbed already: scrubbing twice changes nothing."""
-    return bool(OURS.fullmatch(value) or (_HASH.fullmatch(value) and OURS.fullmatch(with_key.strip())))
-
-
 def _counts(value: str, kind: Kind, sign: str, quoted: bool, text: str, end: int) -> bool:
-    if nothing(value):
-        return False
+    if nothing(value) or (kind != "personal" and len(value) < 2):
+        return False  # a flag, not a secret
     if quoted or sign != ":":
         return kind != "weak" or _looks_secret(value)
     if kind == "secret":
         return value.lower() != value or any(not c.isalpha() for c in value) or not _prose(text, end)
+    if kind == "personal":
+        return any(c.isdigit() or c == "@" for c in value) or not _prose(text, end)
     return _looks_secret(value)
 
 

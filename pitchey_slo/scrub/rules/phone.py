@@ -38,7 +38,7 @@ _NATIONAL: Final = re.compile(
 )
 _AFTER_WORD: Final = re.compile(
     rf"(?i)\b(?:{_WORDS})s?\b[^0-9A-Za-z\n]{{0,4}}(?:(?:is|at|was|no|nr|number|me|us|to|on)\b[^0-9A-Za-z\n]{{0,3}}){{0,3}}"
-    r"(\(?[0-9][0-9 ().\-/]{{5,17}[0-9])(?![\w])"
+    r"(\(?[0-9][0-9 ().\-/]{5,17}[0-9])(?![\w])"
 )
 _DATE: Final = re.compile(
     r"(?:19|20)[0-9]{2}[ .\-/][01][0-9][ .\-/][0-3][0-9]|[0-3]?[0-9][.\-/][01]?[0-9][.\-/](?:19|20)[0-9]{2}"
@@ -133,7 +133,7 @@ def _usual(text: str, number: Any) -> bool:
     if groups[0] == "1" and number.country_code == 1:
         groups = groups[1:]
     if groups[0].startswith("0") and len(groups) > 2:
-        return True
+        return [len(g) for g in groups] != [3, 2, 4]  # a social security number, or what would be one
     usual = _GROUP.findall(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.NATIONAL))
     ours, theirs = _ends(groups), _ends(usual)
     if len(groups) == 2:

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from pitchey_slo.scrub.found import Found
 
-#: A token with fewer different characters is a placeholder.
-LOWEST: Final = 8
+#: A token whose last characters are fewer different ones is a placeholder.
+LOWEST: Final = 6
 _JWT: Final = r"\beyJ[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]{4,}(?:\.[A-Za-z0-9_-]*)*"
 JWT_GATES: Final = (r"eyJ[A-Za-z0-9_-]+\.",)
 
@@ -21,7 +21,7 @@ def find(text: str) -> Iterator[Found]:
 
     for match in _pattern().finditer(text):
         value = match.group()
-        if len(set(value)) >= LOWEST and not _words(value):
+        if len(set(value[-20:])) >= LOWEST and not _words(value):
             yield Found(match.start(), match.end(), "token", value)
     for match in re2.finditer(_JWT, text):
         yield Found(match.start(), match.end(), "jwt", match.group())
