@@ -58,3 +58,23 @@ def patterns(logs: str, where: str, most: int) -> str:
         FROM {logs} WHERE {where}
         GROUP BY fingerprint, CASE WHEN fingerprint IS NULL THEN coalesce(error_type, message) END
         ORDER BY lines DESC, last DESC LIMIT {most}"""
+
+
+def new_patterns(logs: str, where: str, start_ms: int, most: int) -> str:
+    """What is said from `start_ms` on and was not said before it, the worst level first. No row when there is no line
+    at all before it: then nothing can be called new."""
+    ranks = " ".join(f"WHEN {quoted(level)} THEN {rank}" for rank, level in enumerate(LEVELS))
+    return f"""
+        WITH chosen AS (SELECT *, epoch_ms(ts) >= {start_ms} AS now FROM {logs} WHERE fingerprint IS NOT NULL)
+        SELECT arg_max(level, ts) AS level, arg_max(service, ts) AS service, arg_max(message, ts) AS message,
+               sum({_WEIGHT}) AS lines, mode(route) AS route, epoch_ms(min(ts)) AS first, fingerprint
+        FROM chosen WHERE {where} AND EXISTS (SELECT 1 FROM chosen WHERE NOT now)
+        GROUP BY fingerprint HAVING bool_and(now)
+        ORDER BY max(CASE lower(level) {ranks} ELSE 1 END) DESC, lines DESC, first LIMIT {most}"""
+
+
+def of_trace(requests: str, trace_id: str, most: int) -> str:
+    """The requests of one trace, in the order in which they ended."""
+    return f"""
+        SELECT epoch_ms(ts) AS at, method, route, status, duration_ms, location, cache_status, source
+        FROM {requests} WHERE trace_id = {quoted(trace_id)} ORDER BY ts LIMIT {most}"""

@@ -164,6 +164,36 @@ def test_lines_are_chosen_by_text_level_and_column(store: Store) -> None:
     assert [patterns[0][i] for i in (2, 3, 6)] == ["Pool exhausted: it's full", 2.0, "f1"]
 
 
+def test_what_is_new_was_not_said_before(store: Store) -> None:
+    """The range is an hour; of the three things said in it one was said yesterday."""
+    at = {"old": [1_600, 30], "bad 17": [20, 10], "worse 3": [5], "gone": [1_600]}
+    made = [
+        {"ts": NOON - timedelta(minutes=m), "message": text, "fingerprint": text[:3], "route": "/a",
+         "level": {"bad 17": "warning", "worse 3": "error"}.get(text, "info"), "sample_interval": 2.0}
+        for text, minutes in at.items() for m in minutes
+    ]  # fmt: skip
+    halves(store, "logs", LOGS.of(sorted(made, key=lambda row: row["ts"])))
+    found = asked(defined("named: log_new", type="table"), store, NOON)["rows"]
+    assert [[row[i] for i in (0, 2, 3, 4, 5, 6)] for row in found] == [
+        ["error", "worse …", 2.0, "/a", ms(NOON) - 300_000, "wor"],
+        ["warning", "bad …", 4.0, "/a", ms(NOON) - 1_200_000, "bad"],
+    ]
+    # a day that the logs do not reach back from has nothing to compare with
+    assert asked(defined("named: log_new\nwith: {days: 1}", type="table"), store, NOON)["rows"] == []
+
+
+def test_a_trace_leads_to_its_requests(store: Store) -> None:
+    halves(
+        store,
+        "requests",
+        rows(count=4, start=NOON - HOUR / 2, trace_id=["a", "b", "a'", None], status=[200, 500, 404, 200]),
+    )
+    found = asked(defined("named: trace_requests\nwith: {trace_id: b}", type="table"), store, NOON)["rows"]
+    assert [row[1:4] for row in found] == [["GET", "/api/pitches", 500]]
+    assert asked(defined("named: trace_requests", type="table"), store, NOON)["rows"] == []
+    assert len(asked(defined('named: trace_requests\nwith: {trace_id: "a\'"}', type="table"), store, NOON)["rows"]) == 1
+
+
 def test_traffic_by_weekday_is_the_mean_of_whole_hours(store: Store) -> None:
     # two Mondays: 60 requests in the hour before 10:00 on one, 120 on the other; NOON is a Monday
     for week, count in ((0, 60), (1, 120)):

@@ -21,6 +21,7 @@ from pitchey_slo.board.named import (
     health_matrix,
     investment_funnel,
     log_levels,
+    log_new,
     log_patterns,
     logs,
     nda_latency,
@@ -30,6 +31,7 @@ from pitchey_slo.board.named import (
     synthetic_failures,
     synthetic_phases,
     synthetic_tests,
+    trace_requests,
     traffic_heatmap,
 )
 from pitchey_slo.board.named.registry import Argument, Asked, Named, arguments_problem, given_of
@@ -47,6 +49,7 @@ _MODULES: Final[tuple[ModuleType, ...]] = (
     health_matrix,
     investment_funnel,
     log_levels,
+    log_new,
     log_patterns,
     logs,
     nda_latency,
@@ -56,6 +59,7 @@ _MODULES: Final[tuple[ModuleType, ...]] = (
     synthetic_failures,
     synthetic_phases,
     synthetic_tests,
+    trace_requests,
     traffic_heatmap,
 )
 
