@@ -21,7 +21,7 @@ from pitchey_slo.collect.otlp.keys import (
 )
 from pitchey_slo.collect.otlp.records import Attributes, Damaged, Log
 from pitchey_slo.collect.otlp.routes import pattern
-from pitchey_slo.collect.otlp.rows import batch_of, cut, json_text
+from pitchey_slo.collect.otlp.rows import Gathered, cut, json_text
 from pitchey_slo.tables import LOGS
 
 #: The upper ends of OTLP's severity numbers (logs data model: TRACE 1-4, DEBUG 5-8, INFO 9-12, WARN, ERROR, FATAL).
@@ -64,17 +64,15 @@ def log_rows(records: Iterable[Log | Damaged], *, name: str, key: bytes, head: f
     `name` names the delivery: a row's event id is its place in it, so that the same bytes sent again are stored once.
     `key` makes hashes of users, `head` is the share that was kept, `now` the time of records without one.
     """
-    rows: list[dict[str, Any]] = []
-    numbers: list[int] = []
+    rows = Gathered(LOGS, now)
     damaged: list[Rejected] = []
     micros = int(now.timestamp() * 1_000_000)
     for place, record in enumerate(records):
         if isinstance(record, Damaged):
             damaged.append(Rejected(place, record.reason, record.message))
             continue
-        rows.append({**_row(record, key, head, micros), "event_id": f"{name}:{place}"})
-        numbers.append(place)
-    batch = batch_of(LOGS, rows, numbers, now)
+        rows.add({**_row(record, key, head, micros), "event_id": f"{name}:{place}"}, place)
+    batch = rows.batch()
     rejected = sorted([*batch.rejected, *damaged], key=lambda r: r.row) if damaged else batch.rejected
     return Batch(batch.table, batch.rows, rejected, batch.warnings)
 

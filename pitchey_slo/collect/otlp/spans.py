@@ -16,7 +16,7 @@ from pitchey_slo.collect.otlp import cloudflare, routes, sampling
 from pitchey_slo.collect.otlp.keys import first, number, shown, text, user_hash
 from pitchey_slo.collect.otlp.logs import kept, source
 from pitchey_slo.collect.otlp.records import ERROR, SERVER, Attributes, Damaged, Span
-from pitchey_slo.collect.otlp.rows import batch_of, cut, json_text
+from pitchey_slo.collect.otlp.rows import Gathered, cut, json_text
 from pitchey_slo.tables import LOGS, REQUESTS
 
 _LOG: Final = {c.name: c.longest for c in LOGS.columns}
@@ -37,19 +37,15 @@ class SpanRows:
 
 def span_rows(spans: Iterable[Span | Damaged], *, key: bytes, head: float, now: datetime) -> SpanRows:
     """What is kept of `spans`; `Rejected.row` is the place of the span. For `key` and `head` see `logs.log_rows`."""
-    requests: list[dict[str, Any]] = []
-    lines: list[dict[str, Any]] = []
-    places: list[int] = []
-    line_places: list[int] = []
+    requests, lines = Gathered(REQUESTS, now), Gathered(LOGS, now)
     refused: list[Rejected] = []
     not_kept = 0
     for place, span in enumerate(spans):
         if isinstance(span, Damaged):
             refused.append(Rejected(place, span.reason, span.message))
             continue
-        found = _exceptions(span, key, head)
-        lines += found
-        line_places += [place] * len(found)
+        for line in _exceptions(span, key, head):
+            lines.add(line, place)
         if not _is_request(span):
             not_kept += 1
             continue
@@ -57,10 +53,8 @@ def span_rows(spans: Iterable[Span | Damaged], *, key: bytes, head: float, now: 
         if problem := _problem(span, row):
             refused.append(Rejected(place, "missing_field", problem))
             continue
-        requests.append(row)
-        places.append(place)
-    batch = batch_of(REQUESTS, requests, places, now)
-    logs = batch_of(LOGS, lines, line_places, now)
+        requests.add(row, place)
+    batch, logs = requests.batch(), lines.batch()
     rejected = sorted([*refused, *batch.rejected], key=lambda r: r.row)
     return SpanRows(batch, logs, rejected, not_kept, logs.rejected)
 

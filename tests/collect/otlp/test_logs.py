@@ -163,3 +163,12 @@ def test_what_was_left_out_by_a_sampler_is_weighed() -> None:
 def test_a_strange_status_does_not_cost_the_line() -> None:
     assert row({"attributes": {"http.response.status_code": 40_000}})["status"] is None
     assert row({"attributes": {"http.status_code": "404"}})["status"] == 404
+
+
+def test_rows_of_several_pieces_keep_their_order_and_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pitchey_slo.collect.otlp.rows.PIECE", 3)
+    records = [{"body": f"line {i}" if i not in (2, 6, 7) else None} for i in range(9)]
+    batch = decode_logs(delivery(logs(*records)))
+    assert [r["message"] for r in batch.rows.to_pylist()] == [f"line {i}" for i in (0, 1, 3, 4, 5, 8)]
+    assert [r.row for r in batch.rejected] == [2, 6, 7]
+    assert [r["event_id"].rpartition(":")[2] for r in batch.rows.to_pylist()] == ["0", "1", "3", "4", "5", "8"]
