@@ -230,7 +230,8 @@ def _told(run: Run) -> dict[str, Any]:
     """A run without the paths of this machine."""
     found = run.as_dict()
     for name in ("html", "output"):
-        found[f"has_{name}"] = run.masked is not None and Path(found.pop(name)).is_file()
+        there = Path(found.pop(name)).is_file()
+        found[f"has_{name}"] = there and run.masked is not None
     return {**found, "seconds": run.seconds, "progress": run.progress}
 
 

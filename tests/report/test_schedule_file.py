@@ -126,8 +126,8 @@ def test_the_schema_is_the_one_the_reader_knows() -> None:
 @pytest.mark.parametrize(
     "cron",
     [
-        "23 6 * * *", "23 6 * * MON-FRI", "41 6 1 * *", "*/20 2,4 * * *", "5 0-6/2 * * 0,3", "7 7 */10 * *", "1 1 1 1-6 *",
-        "9 9 13 * FRI", "15 8 * JAN,jul 7", "0 5 1-7 * *", "10/15 3 * * SUN",
+        "23 6 * * *", "23 6 * * MON-FRI", "41 6 1 * *", "*/20 2,4 * * *", "5 0-6/2 * * 0,3", "7 7 */10 * *",
+        "1 1 1 1-6 *", "9 9 13 * FRI", "15 8 * JAN,jul 7", "0 5 1-7 * *", "10/15 3 * * SUN",
     ],
 )  # fmt: skip
 def test_a_timer_is_due_when_the_schedule_is(cron: str) -> None:
