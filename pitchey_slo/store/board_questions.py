@@ -44,8 +44,11 @@ EVENTS: Final = """
 
 #: start, end, how many
 REPORTS: Final = """
-    SELECT epoch_ms(started_at), notebook, status,
-           (epoch_ms(coalesce(ended_at, started_at)) - epoch_ms(started_at)) / 1000, epoch_ms(data_watermark), error, id
+    SELECT epoch_ms(started_at), coalesce(kind, notebook), status, verdict,
+           (epoch_ms(coalesce(ended_at, started_at)) - epoch_ms(started_at)) / 1000, epoch_ms(data_watermark),
+           coalesce(schedule, trigger),
+           array_to_string(list_distinct(json_extract_string(delivery::JSON, '$[*].state')), ', '),
+           left(coalesce(error, summary), 200), '/reports/' || id
     FROM report_runs WHERE started_at >= ? AND started_at <= ? ORDER BY started_at DESC, id LIMIT ?"""
 
 #: end (for those that still fire), start, end

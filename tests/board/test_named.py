@@ -262,4 +262,5 @@ def test_what_happened_is_told_newest_first(store: Store) -> None:
         ["incident", "something broke"], ["report", "30_slo_report succeeded"], ["deployment", "pitchey 1.0.0"],
     ]  # fmt: skip
     runs = asked(defined("named: reports", type="table"), store, NOON)
-    assert runs["rows"][0][:4] == [ms(NOON - HOUR / 3), "30_slo_report", "succeeded", 1_200.0]
+    assert runs["rows"][0][:5] == [ms(NOON - HOUR / 3), "30_slo_report", "succeeded", None, 1_200.0]
+    assert runs["rows"][0][-1] == "/reports/run-0"

@@ -1,5 +1,5 @@
-"""Report runs within the range, the newest first: which notebook, how it ended, how long it took, how new its data
-were."""
+"""Report runs within the range, the newest first: which notebook, how it ended, on which data, who asked, whether it
+arrived, and the way to its page."""
 
 from __future__ import annotations
 
@@ -15,12 +15,15 @@ def reports(asked: Asked) -> Data:
     found = asked.register(ask.REPORTS, [asked.start, end, int(asked.number("limit"))]).to_pylist()
     columns = [
         column("at", "started", "time"),
-        column("notebook"),
+        column("kind"),
         column("status"),
+        column("verdict", "data"),
         column("seconds", "took", "seconds", "right"),
         column("watermark", "data until", "time"),
-        column("error"),
-        column("run"),
+        column("asked", "asked by"),
+        column("delivered"),
+        column("told", "what it says"),
+        column("page", "report", "link"),
     ]
     return {"columns": columns, "rows": [list(row.values()) for row in found]}
 
