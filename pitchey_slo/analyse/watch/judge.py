@@ -33,8 +33,8 @@ THRESHOLDS: Final = tuple(1 - 10 ** -(exponent / 8) for exponent in range(16, 49
 FORS: Final = (0.0, 60.0, 120.0, 180.0, 300.0, 600.0)
 #: Share of the time that a quiet rule may fire for nothing.
 IDLE: Final = 0.05
-#: History is scored in slices of so long.
-_SLICE: Final = timedelta(days=1)
+#: History is scored in slices of so long: each asks the series anew, so days take half as long again as weeks.
+_SLICE: Final = timedelta(days=7)
 
 
 @dataclass(frozen=True)
