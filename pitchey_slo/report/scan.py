@@ -1,5 +1,5 @@
 """What a run wrote is searched for secrets before it is kept: every secret this house knows, literally and as JSON,
-addresses and base64 spell it, and whatever looks like one of its own tokens. What is found is masked, named, counted.
+addresses and base64 spell it, and whatever has the form of a token. What is found is masked, named and counted.
 
 A notebook is code and may have read a file that holds a secret; the worker's environment has none. Secrets of fewer
 than six characters are not searched for: they would be found in every second word. Pictures are not read.
@@ -26,6 +26,10 @@ from pitchey_slo.settings import Settings, project_folder
 SHORTEST: Final = 6
 #: Files that a run may leave and that are searched; larger ones are data, not words.
 LARGEST: Final = 64 << 20
+#: A token is no longer than this; pictures and columns of numbers in base64 are.
+LONGEST_RUN: Final = 1_500
+_BASE64: Final = re.compile(r"[A-Za-z0-9+/=_-]+")
+_BASE64_END: Final = re.compile(r"[A-Za-z0-9+/=_-]+\Z")
 _OWN: Final = r"pslo_[A-Za-z0-9]+_[A-Za-z0-9_-]{20,}"
 _SECRET_NAME: Final = re.compile(r"(?i)(KEY|SECRET|TOKEN|PASSWORD|PASSWD|CREDENTIAL|WEBHOOK|DSN)")
 _PICTURES: Final = {".png", ".jpg", ".jpeg", ".gif", ".webp", ".parquet", ".zip", ".gz"}
@@ -47,7 +51,7 @@ class Scanner:
 
     def text(self, text: str) -> str:
         """`text` with what was found masked: `[masked: SMTP_PASSWORD]`."""
-        return self._pattern.sub(self._mask, text)
+        return self._forms(self._pattern.sub(self._mask, text))
 
     def folder(self, folder: Path) -> None:
         """Mask the files of a run in place."""
@@ -67,10 +71,31 @@ class Scanner:
         found = self._pattern.search(json.dumps(value, ensure_ascii=False, default=str))
         return None if found is None else self._names.get(found[0], "a token of this house")
 
+    def _forms(self, text: str) -> str:
+        """Without tokens whose form gives them away (scrub/tokens.toml). What stands inside a longer run of such
+        letters is a picture or a column of numbers, where any form turns up by chance."""
+        from pitchey_slo.scrub.rules import token
+
+        parts, done = [], 0
+        for found in sorted(token.find(text)):
+            if found.start < done or _run_around(text, found.start, found.end) > LONGEST_RUN:
+                continue
+            self.found[found.rule] += 1
+            parts += [text[done : found.start], f"[masked: {found.rule}]"]
+            done = found.end
+        return "".join([*parts, text[done:]]) if parts else text
+
     def _mask(self, found: re.Match[str]) -> str:
         name = self._names.get(found[0], "token")
         self.found[name] += 1
         return f"[masked: {name}]"
+
+
+def _run_around(text: str, start: int, end: int) -> int:
+    """Characters of base64 around and in text[start:end], as far as it matters."""
+    before = _BASE64_END.search(text[max(start - 2 * LONGEST_RUN, 0) : start])
+    after = _BASE64.match(text[end : end + 2 * LONGEST_RUN])
+    return (end - start) + (len(before[0]) if before else 0) + (len(after[0]) if after else 0)
 
 
 def scanner(settings: Settings) -> Scanner:

@@ -51,6 +51,18 @@ def test_own_tokens_are_found_without_being_known() -> None:
     assert search.text("pslo_slo_valid and pslo_x") == "pslo_slo_valid and pslo_x"
 
 
+def test_tokens_of_others_are_found_by_their_form_but_not_inside_pictures() -> None:
+    token = "ghp_" + "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"
+    search = Scanner({})
+    assert (
+        search.text(f'{{"text": ["clone https://{token}@host\\n"]}}')
+        == '{"text": ["clone https://[masked: token]@host\\n"]}'
+    )
+    picture = "A" * 2_000 + "AKIA" + "ABCDEFGHIJ234567" + "/" + "B" * 2_000
+    assert search.text(f'"image/png": "{picture}"') == f'"image/png": "{picture}"'
+    assert search.found == {"token": 1}
+
+
 def test_what_is_short_is_not_searched_for() -> None:
     assert Scanner({"A": "abc"}).text("abc") == "abc"
 
