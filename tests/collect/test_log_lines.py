@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -160,17 +161,8 @@ def test_what_is_too_long_is_cut(tmp_path: Path) -> None:
     assert len(rows[0]["message"]) < 32_768
 
 
-OWN = """
-formats:
-  shop:
-    what: our shop's own
-    line: '^(?P<ts>\\S+ \\S+) \\[(?P<level>\\w+)\\] order=(?P<order>\\d+) took=(?P<duration_us>\\d+) (?P<message>.*)$'
-    zone: Europe/Vienna
-    service: shop
-    examples:
-      - line: '2026-07-01 12:00:00 [WARN] order=17 took=2500 slow'
-        gives: {ts: 2026-07-01T10:00:00Z, level: warning, duration_ms: 2.5, attributes: '{"order":"17"}'}
-""".replace("\\\\", "\\")
+DOCS = Path(__file__).parents[2] / "docs" / "logs.md"
+OWN = re.findall(r"```yaml\n(formats:.*?)```", DOCS.read_text(), re.DOTALL)[0]
 
 
 def test_a_format_of_ones_own(tmp_path: Path) -> None:

@@ -11,11 +11,13 @@ import pytest
 
 from pitchey_slo.alert.rule_book import slo_groups
 from pitchey_slo.collect.files import read_file
+from pitchey_slo.promql import instant
+from pitchey_slo.promql.lake_scan import StoreScan
 from pitchey_slo.settings import Settings
 from pitchey_slo.slo import load
 from pitchey_slo.slo.spec.openslo import parse
 from pitchey_slo.tables import LOGS
-from pitchey_slo.testing import FixedClock, fresh_store
+from pitchey_slo.testing import FixedClock, fresh_store, rows
 from pitchey_slo.workbench import Workbench
 
 LOG = Path("/work/shared/conformance/logs/OpenStack/OpenStack_2k.log")
@@ -111,6 +113,31 @@ def test_lines_are_a_series_and_an_sli(wb: Workbench) -> None:
     assert told == {"info": float(text.count(" INFO ")), "warning": float(text.count(" WARNING "))}
     (calm,) = wb.slo("nova-calm").report(end=AS_OF)
     assert calm.sli == pytest.approx(1 - 31 / 2_000, abs=0.002)
+
+
+def test_rows_that_only_the_server_has_count(tmp_path: Path) -> None:
+    """In hot, not in the lake yet: from the first line on, a series begins and goes on."""
+    weights = [4.0, 1.0] * 20
+    made = rows("logs", 40, start=END - timedelta(minutes=10), level=["INFO", "error"] * 20, sample_interval=weights)
+    with fresh_store(tmp_path, clock=FixedClock(END)) as store:
+        store.append("logs", made.slice(0, 20))
+        store.flush()
+        store.append("logs", made.slice(20))
+        at = int((END - timedelta(minutes=9)).timestamp() * 1_000)
+        found = instant("sum by (level) (pitchey_log_lines_total)", StoreScan(store), at)
+        told = {dict(labels)["level"]: float(values[-1]) for labels, _, values in found.series()}
+    assert told == {"info": 80.0, "error": 20.0}
+
+
+def test_the_rules_of_the_docs_run(wb: Workbench, tmp_path: Path) -> None:
+    (block,) = re.findall(r"```yaml\n(groups:.*?)```", DOCS.read_text(), re.DOTALL)
+    (tmp_path / "logs.yml").write_text(block)
+    tested = wb.backtest(tmp_path / "logs.yml", END - timedelta(minutes=15), END, incidents=[])
+    assert [(h.rule.name, h.failed, h.fired) for h in tested.backtest.rules] == [
+        ("MoreErrorLines", 0, ()),
+        ("ServiceFellSilent", 0, ()),
+    ]
+    assert all(h.steps > 50 for h in tested.backtest.rules)
 
 
 def test_lint_says_what_the_alerts_are_good_for(wb: Workbench) -> None:
