@@ -6,6 +6,7 @@ What it lets through is scrubbed value by value, as `Scrubber.text` does.
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 from collections import Counter
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 _PLAIN_ID: Final = (
     r"^(?:[0-9a-f]{32}|[0-9a-f]{24}|[0-9a-f]{40}|[0-9a-f]{64}|[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})$"
 )
+#: Of the hex ones, in bytes; nothing is a null.
+_LENGTHS: Final = (0, 24, 32, 40, 64)
 _SAMPLE: Final = 2_048
 _SLICE: Final = 16_384
 #: A process that was given no key still keeps different values apart.
@@ -92,6 +95,8 @@ def _doubtful(scrubber: Scrubber, how: str, array: pa.Array) -> Any:
     """Which values a rule could find something in, as booleans."""
     import numpy as np
 
+    if how == "id" and _hex_alone(array):
+        return np.zeros(len(array), dtype=bool)
     if how != "id" and _repeats(array):
         encoded = array.dictionary_encode()
         inner = _matches(scrubber, encoded.dictionary)
@@ -105,6 +110,28 @@ def _doubtful(scrubber: Scrubber, how: str, array: pa.Array) -> Any:
     with ThreadPoolExecutor(2) as pool:
         parts = pool.map(lambda part: _matches(scrubber, part, ids=how == "id"), (array[:half], array[half:]))
         return np.concatenate(list(parts))
+
+
+def _hex_alone(array: pa.Array) -> bool:
+    """True when every value has the length and the letters of a hex identifier: read from the buffers, in half the
+    time of a pattern."""
+    import numpy as np
+
+    _, offsets, data = array.buffers()
+    ends = np.frombuffer(offsets, np.int32)[array.offset : array.offset + len(array) + 1]
+    lengths = np.diff(ends)
+    if data is None or not np.isin(lengths[:_SAMPLE], _LENGTHS).all() or not np.isin(lengths, _LENGTHS).all():
+        return False
+    return bool(_hex()[np.frombuffer(data, np.uint8)[ends[0] : ends[-1]]].all())
+
+
+@functools.cache
+def _hex() -> Any:
+    import numpy as np
+
+    known = np.zeros(256, dtype=bool)
+    known[list(b"0123456789abcdef")] = True
+    return known
 
 
 def _repeats(array: pa.Array) -> bool:

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 DEEPEST: Final = 64
 _PLAIN: Final = (bool, float, date, time, timedelta, Decimal, UUID)
 #: What a machine's name may hold.
-_MACHINES: Final = frozenset({"ip", "phone", "url_port"})
+_MACHINES: Final = frozenset({"ip", "phone"})
+#: Keys below a field that hold its value, such as OTLP's `{"stringValue": ...}`.
+_VALUES: Final = frozenset({"value", "values", "raw", "text", "stringValue", "string_value", "intValue", "arrayValue"})
 
 
 class Twice(dict[str, Any]):
@@ -50,6 +52,12 @@ def scrubbed(scrubber: Scrubber, value: Any, source: str, depth: int, level: int
     if isinstance(value, int):
         return _number(scrubber, value, source)
     if isinstance(value, Mapping):
+        named = _named(scrubber, value)
+        if named is not None:
+            return {
+                name: _under(scrubber, named, each, source, depth, level) if name == "value" else each
+                for name, each in value.items()
+            }
         return {
             _key(scrubber, name, source): _under(scrubber, str(name), each, source, depth, level)
             for name, each in value.items()
@@ -86,7 +94,10 @@ def _under(scrubber: Scrubber, name: str, value: Any, source: str, depth: int, l
         if kind == "secret":
             return scrubber.instead(rule, repr(value), source) if value else value
         if isinstance(value, Mapping):
-            return scrubbed(scrubber, value, source, depth, level + 1)
+            return {
+                each: _under(scrubber, name if each in _VALUES else str(each), v, source, depth, level + 1)
+                for each, v in value.items()
+            }
         return type(value)(_under(scrubber, name, each, source, depth, level + 1) for each in value)
     text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
     if nothing(text) or OURS.fullmatch(text):
@@ -96,6 +107,15 @@ def _under(scrubber: Scrubber, name: str, value: Any, source: str, depth: int, l
     if kind == "personal":
         return scrubber.instead(*scrubber.single(text, source), source)
     return scrubber.instead(rule, text, source)
+
+
+def _named(scrubber: Scrubber, value: Mapping[Any, Any]) -> str | None:
+    """The name in `{"name": "password", "value": ...}`, as headers and attributes of spans are written, where it says
+    something of the value."""
+    name = value.get("key", value.get("name"))
+    if "value" not in value or len(value) > 3 or not isinstance(name, str):
+        return None
+    return name if kind_of(name, scrubber.policy.names) else None
 
 
 def _key(scrubber: Scrubber, name: Any, source: str) -> Any:

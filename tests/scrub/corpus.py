@@ -103,6 +103,7 @@ _HELD_KEYS = (
 )
 #: lines in which a field's name is the only sign, itself disguised
 _FIELDS: dict[str, Callable[[str, str], str]] = {
+    "json": lambda k, x: json.dumps({k: x, "n": 1}),
     "escaped json": lambda k, x: f'body={json.dumps(json.dumps({k: x, "n": 1}))}',
     "escaped twice": lambda k, x: f'msg={json.dumps(json.dumps(json.dumps({k: x})))}',
     "json in json": lambda k, x: _nested(json.dumps({k: x}), 2),

@@ -78,6 +78,17 @@ def test_an_id_that_gives_somebody_away_becomes_a_hash_that_still_joins(scrub: S
     assert scrub.rows("requests", pa.table({"event_id": after}))["event_id"].to_pylist() == after
 
 
+def test_ids_of_hex_are_known_by_their_bytes(scrub: Scrubber) -> None:
+    clean = [f"{i:032x}" for i in range(5_000)]
+    for odd in ("bob@example.com", "4012888888881881", "0" * 31 + "@", "a" * 33):
+        given = pa.table({"trace_id": [*clean, None, odd]})
+        after = scrub.rows("requests", given)["trace_id"].to_pylist()
+        assert after[:5_001] == [*clean, None]
+        assert (after[-1] == odd) is (scrub.text(odd) == odd)
+    part = pa.table({"trace_id": pa.array(["bob@example.com", *clean])[1:]})
+    assert scrub.rows("requests", part) is part
+
+
 def test_each_row_has_the_rules_of_its_source() -> None:
     own = Scrubber(read("sources: {'file:*': {email: 'off'}, 'b*': {email: remove}}"), b"k" * 32)
     table = pa.table({"message": ["bob@x.com"] * 3, "source": ["api", "file:/x", "b1"]})

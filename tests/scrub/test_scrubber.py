@@ -54,6 +54,20 @@ def test_a_tree_is_scrubbed_by_names_and_values(scrub: Scrubber) -> None:
     assert scrub.value(after) == after
 
 
+def test_names_beside_their_values_count(scrub: Scrubber) -> None:
+    otlp = [
+        {"key": "user.email", "value": {"stringValue": "bob"}},
+        {"key": "db.password", "value": {"stringValue": "hunter2"}},
+        {"key": "http.route", "value": {"stringValue": "/a"}},
+        {"name": "Cookie", "value": "a=b"},
+    ]
+    after = scrub.value(otlp)
+    assert after[0]["value"]["stringValue"].startswith("person:")
+    assert after[1]["value"] == after[3]["value"] == "[secret]"
+    assert after[2] == otlp[2]
+    assert scrub.value(after) == after
+
+
 def test_labels_keep_series_apart_and_machines_their_addresses(scrub: Scrubber) -> None:
     labels = {
         "__name__": "x",

@@ -40,8 +40,10 @@ _AFTER_WORD: Final = re.compile(
     rf"(?i)\b(?:{_WORDS})s?\b[^0-9A-Za-z\n]{{0,4}}(?:(?:is|at|was|no|nr|number|me|us|to|on)\b[^0-9A-Za-z\n]{{0,3}}){{0,3}}"
     r"(\(?[0-9][0-9 ().\-/]{5,17}[0-9])(?![\w])"
 )
-_DATE: Final = re.compile(
+#: Dates, social security numbers and addresses of the internet: groups that no number plan has.
+_NOT: Final = re.compile(
     r"(?:19|20)[0-9]{2}[ .\-/][01][0-9][ .\-/][0-3][0-9]|[0-3]?[0-9][.\-/][01]?[0-9][.\-/](?:19|20)[0-9]{2}"
+    r"|[0-9]{3}([ .\-])[0-9]{2}\1[0-9]{4}$|(?:[0-9]{1,3}\.){3}[0-9]{1,3}$"
 )
 _GROUP: Final = re.compile(r"[0-9]+")
 
@@ -52,11 +54,11 @@ def find(text: str, regions: tuple[str, ...] = REGIONS) -> Iterator[Found]:
         if number is not None:
             yield Found(match.start(), match.end(), "phone", number)
     for match in _NATIONAL.finditer(text):
-        number = None if _DATE.match(match.group()) else _national(match.group(), regions, written=True)
+        number = None if _NOT.match(match.group()) else _national(match.group(), regions, written=True)
         if number is not None:
             yield Found(match.start(), match.end(), "phone", number)
     for match in _AFTER_WORD.finditer(text):
-        number = None if _DATE.match(match[1]) else _national(match[1], regions, written=False)
+        number = None if _NOT.match(match[1]) else _national(match[1], regions, written=False)
         if number is not None:
             yield Found(match.start(1), match.end(1), "phone", number)
 
@@ -133,7 +135,7 @@ def _usual(text: str, number: Any) -> bool:
     if groups[0] == "1" and number.country_code == 1:
         groups = groups[1:]
     if groups[0].startswith("0") and len(groups) > 2:
-        return [len(g) for g in groups] != [3, 2, 4]  # a social security number, or what would be one
+        return True
     usual = _GROUP.findall(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.NATIONAL))
     ours, theirs = _ends(groups), _ends(usual)
     if len(groups) == 2:
