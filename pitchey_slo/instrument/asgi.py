@@ -141,7 +141,7 @@ class Exchange(Work):
     """One request and its answer."""
 
     __slots__ = (
-        "_began", "_bytes", "_ending", "_gone", "_monitoring", "_receive", "_root", "_scope", "_send",
+        "_began", "_bytes", "_ending", "_gone", "_header", "_monitoring", "_receive", "_root", "_scope", "_send",
         "_status", "_told", "_user_hash",
     )  # fmt: skip
 
@@ -157,8 +157,9 @@ class Exchange(Work):
             at = trace.child(parent) if parent else trace.made()
         self.trace_id, self.span_id, self.sampled = at
         self.request_id = request_id
+        self._header = at.header.encode()
         if parent is None:  # so that tracing inside joins this trace instead of beginning one of its own
-            scope["headers"] = [*scope["headers"], (b"traceparent", at.header.encode())]
+            scope["headers"] = [*scope["headers"], (b"traceparent", self._header)]
         self._monitoring, self._scope, self._receive, self._send = monitoring, scope, receive, send
         self._root = str(scope.get("root_path") or "")
         self._user_hash: str | None = None
@@ -266,7 +267,7 @@ class Exchange(Work):
         name = self._monitoring.plan.answer_header
         if name is None:
             return message
-        return {**message, "headers": [*message.get("headers", ()), (name.encode(), self.trace.header.encode())]}
+        return {**message, "headers": [*message.get("headers", ()), (name.encode(), self._header)]}
 
 
 def _method(scope: Scope) -> str:

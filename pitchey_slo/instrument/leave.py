@@ -62,6 +62,7 @@ def _on_sigterm(number: int, _frame: Any) -> None:
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
     time.sleep(1)  # the signal arrives at once, on whichever thread
+    raise SystemExit(128 + number)  # process 1 of a container: the kernel keeps default signals from it
 
 
 def _forked() -> None:

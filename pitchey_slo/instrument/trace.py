@@ -6,11 +6,17 @@ Source: https://www.w3.org/TR/trace-context/ (level 1; a version above 00 is rea
 from __future__ import annotations
 
 import os
+import random
 import re
 import sys
 from typing import Any, Final, NamedTuple
 
 _PARENT: Final = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?", re.ASCII)
+
+#: Of our own, so that a service that seeds `random` gets no old ids again; a fork begins anew. Ids need not be secret.
+_ids: Final = random.Random()
+os.register_at_fork(after_in_child=_ids.seed)
+
 _NO_TRACE, _NO_SPAN = "0" * 32, "0" * 16
 
 
@@ -45,14 +51,14 @@ def parse(header: str) -> Trace | None:
 
 
 def made() -> Trace:
-    """A new trace. From the system's randomness: a fork, or a service that seeds `random`, gets no old ids again."""
-    digits = os.urandom(24).hex()
+    """A new trace."""
+    digits = f"{_ids.getrandbits(192):048x}"
     return Trace(digits[:32], digits[32:])
 
 
 def child(parent: Trace) -> Trace:
     """A part of our own in a trace that goes on."""
-    return Trace(parent.trace_id, os.urandom(8).hex(), parent.sampled)
+    return Trace(parent.trace_id, f"{_ids.getrandbits(64):016x}", parent.sampled)
 
 
 def of_opentelemetry() -> Trace | None:
