@@ -94,7 +94,7 @@ function sent(run) {
 
 function runRow(run) {
   return row(make("td", time(run.started_at), "time"), make("td", state(run)), make("td", pill(run.verdict)),
-    make("td", given(run), "wide"), make("td", run.schedule || run.trigger, "wide"), make("td", sent(run), "wide"), make("td", doors(run)));
+    make("td", given(run), "wide any"), make("td", run.schedule || run.trigger, "wide"), make("td", sent(run), "wide"), make("td", doors(run)));
 }
 
 function kindOf(kind, found) {
@@ -105,8 +105,8 @@ function kindOf(kind, found) {
 }
 
 function scheduleRow(s) {
-  const kind = !s.enabled ? "off" : s.dead ? "dead" : s.last ? s.last.state : "waiting";
-  const cell = make("td", pill(kind));
+  const kind = !s.enabled ? "off" : s.dead ? "dead" : s.last ? s.last.state : "off";
+  const cell = make("td", pill(s.enabled && !s.dead && !s.last ? "not yet due" : kind, kind));
   if (s.trouble) cell.append(make("div", s.trouble, "quiet"));
   return row(make("td", s.name), cell, make("td", time(s.next_at), "time"), make("td", time(s.last_success), "time wide"),
     make("td", s.cron + " " + s.timezone, "quiet wide"));
