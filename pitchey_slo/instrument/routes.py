@@ -8,6 +8,7 @@ router have their ids replaced by `:id`, are learnt from answers other than 404 
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping, MutableMapping
 from typing import Any, Final
@@ -85,6 +86,7 @@ class Routes:
         return made
 
 
+@functools.lru_cache(maxsize=1_024)
 def pattern_of(path: str) -> str:
     """`/api/pitches/42` -> `/api/pitches/:id`."""
     parts = path.split("/")[:_PARTS]

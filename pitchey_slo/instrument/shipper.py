@@ -182,9 +182,14 @@ class Shipper:
             self._wake.put(None)
             return self._closing
 
+    @property
+    def waiting(self) -> int:
+        """Lines in the queue and on their way."""
+        return len(self._lines) + self._held
+
     def stats(self) -> Stats:
         with self._lock:
-            waiting = len(self._lines) + self._held
+            waiting = self.waiting
             dropped = dict(self._dropped)
             return Stats(self._puts, self._sent, waiting, dropped, self._deliveries, self._retries, self._trouble)
 

@@ -43,7 +43,7 @@ class Console:
 
     def write(self, line: bytes, row: Mapping[str, Any]) -> None:
         told = (pretty(row, colours=self._colours).encode() if self._pretty else line) + b"\n"
-        if self._fd is None or (len(told) <= AT_ONCE and not self._late.stats().waiting and self._ready()):
+        if self._fd is None or (len(told) <= AT_ONCE and not self._late.waiting and self._ready()):
             with self._lock, contextlib.suppress(OSError, ValueError):
                 self._write_now(told)
                 self._written += 1

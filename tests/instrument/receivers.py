@@ -6,6 +6,7 @@ import contextlib
 import gzip
 import json
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 #: (status, body) or (status, body, headers); "hang" never answers, "reset" breaks the connection.
@@ -54,8 +56,10 @@ class Receiver:
 
 
 @contextmanager
-def receiving(answer: Callable[[int, Delivery], Reply]) -> Iterator[Receiver]:
-    """A receiver; `answer` is given the number of the delivery, from 0, and the delivery."""
+def receiving(
+    answer: Callable[[int, Delivery], Reply], *, certificate: tuple[Path, Path] | None = None
+) -> Iterator[Receiver]:
+    """A receiver; `answer` is given its number, from 0, and the delivery. `certificate`: with its key, TLS."""
     lock, released = threading.Lock(), threading.Event()
 
     class Handler(BaseHTTPRequestHandler):
@@ -96,6 +100,11 @@ def receiving(answer: Callable[[int, Delivery], Reply]) -> Iterator[Receiver]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     receiver = Receiver(f"http://127.0.0.1:{server.server_port}")
+    if certificate is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*certificate)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        receiver.url = f"https://localhost:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,7 @@ from pitchey_slo.errors import ConfigError
 from pitchey_slo.instrument.post import Post, seconds
 from pitchey_slo.instrument.shipper import Pace, Shipper, Stats, batches
 from pitchey_slo.instrument.workbench import Workbench
+from tests.alert.channels.mailbox import certificate
 from tests.instrument.receivers import Delivery, Receiver, Reply, all_stored, receiving, stored
 
 QUICK = Pace(age=0.02, first=0.02, most=0.1, patience=20, leave=5)
@@ -367,6 +369,20 @@ def test_addresses_and_tokens_that_cannot_work_are_said_at_once() -> None:
     with pytest.raises(ConfigError) as told:
         Post("https://example.org", {"authorization": "Bearer hunter2\n"})
     assert "hunter2" not in str(told.value)
+
+
+def test_over_tls_only_a_trusted_receiver_sees_the_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pair = certificate(tmp_path)
+    with receiving(all_stored, certificate=pair) as receiver:
+        it = shipper(receiver)
+        it.put(line(1))
+        assert not it.flush(0.5)
+        assert "CERTIFICATE_VERIFY_FAILED" in it.stats().trouble
+        assert not receiver.seen
+        monkeypatch.setenv("SSL_CERT_FILE", str(pair[0]))
+        assert it.flush(10)
+        assert receiver.seen[0].headers["authorization"] == "Bearer tok"
+        it.close()
 
 
 def test_retry_after_is_a_number_or_a_date() -> None:
