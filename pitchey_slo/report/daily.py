@@ -148,15 +148,15 @@ class Day:
 
     def work(self) -> Html:
         """The list to begin the day with."""
-        rows = [(told.mark(_LOOKS[t.when], t.when), t.what, told.two_lines(t.how, t.where)) for t in self.todo]
-        columns = (Column("when", short=True), Column("what", wide=True), Column("how", wide=True))
+        rows = [(_thing(t), told.mark(_LOOKS[t.when], t.when)) for t in self.todo]
+        columns = (Column("what, and how", wide=True), Column("when", short=True))
         return told.table(columns, rows, empty="Nothing to do. Enjoy your coffee.")
 
     def alerts(self) -> Html:
         """What fires now, then what fired in the time."""
         columns = (
-            Column("alert"), Column("severity", short=True), Column("since", short=True), Column("for", number=True),
-            Column("acknowledged", short=True), Column("incident"), Column("about", wide=True),
+            Column("alert", wide=True), Column("severity", short=True), Column("since", short=True),
+            Column("for", number=True), Column("acknowledged", short=True), Column("incident"),
         )  # fmt: skip
         over = [f for f in self.began if not f.active]
         return (
@@ -332,8 +332,8 @@ class Day:
         labels = ", ".join(f"{k}={v}" for k, v in f.labels.items() if k not in ("alertname", "severity"))
         acked = "by nobody" if f.acked_at is None else f"{f.acked_by or 'somebody'}, after {ago(f.ack_seconds)}"
         return (
-            f.name, f.severity or "–", said(f.fired_at), ago(f.seconds(self.end)), acked,
-            f.incident.title if f.incident else told.mark("at_risk", "none"), told.two_lines(_short(f.summary), labels),
+            told.two_lines(f"{f.name}: {_short(f.summary)}", labels), f.severity or "–", said(f.fired_at),
+            ago(f.seconds(self.end)), acked, f.incident.title if f.incident else told.mark("at_risk", "none"),
         )  # fmt: skip
 
     def _given_up(self) -> Html:
@@ -411,6 +411,13 @@ def daily(wb: Workbench, *, window: str = "24h", end: Moment = None, now: dateti
             wb, NOTEBOOK, start=start, end=last, tables=tables, parameters={"window": window, "end": end}, now=moment
         ),
     )
+
+
+def _thing(todo: Todo) -> Html:
+    """What is to be done, and below it how: a command stands out, to be pasted."""
+    how = f"<code>{told.text(todo.how)}</code>" if todo.how.startswith("pitchey-slo ") else str(told.text(todo.how))
+    more = " · ".join(part for part in (how, str(told.text(todo.where))) if part)
+    return Html(f'{told.text(todo.what)}<br><span class="quiet">{more}</span>')
 
 
 def _waits(decision: Mapping[str, Any]) -> bool:

@@ -12,13 +12,15 @@ from typing import Any, Final
 #: JupyterLab would show plain application/json instead of the table.
 DATA: Final = "application/vnd.pitchey.findings+json"
 
-#: Looks where there is no page around (JupyterLab); `:where` gives way to the page's own rules.
+#: Looks where there is no page around (JupyterLab); `:where` gives way to the page's own rules. JupyterLab puts every
+#: cell of a table to the right, so that one rule is stronger.
 _STYLE: Final = """<style>
 :where(.told) { font-variant-numeric: tabular-nums; }
 :where(.told .lead) { font-size: 1.12em; line-height: 1.6; max-width: 48rem; }
 :where(.told table) { border-collapse: collapse; }
-:where(.told th, .told td) { padding: .35em .7em; text-align: left; vertical-align: top; }
-:where(.told td.number, .told th.number) { text-align: right; white-space: nowrap; }
+:where(.told th, .told td) { padding: .35em .7em; vertical-align: top; }
+.told.told th, .told.told td { text-align: left; }
+.told.told td.number, .told.told th.number { text-align: right; white-space: nowrap; }
 :where(.told .state) { border-radius: 1em; padding: .1em .6em; font-weight: 600; white-space: nowrap; }
 :where(.told .healthy) { color: #0b7a5c; background: #e3f4ee; }
 :where(.told .at_risk) { color: #8f5a00; background: #fdf0d5; }
