@@ -14,7 +14,7 @@ from pitchey_slo.alert.outbox import Outbox
 from pitchey_slo.alert.rule_book import RuleBook
 from pitchey_slo.alert.table import Table
 from pitchey_slo.alert.told import Status
-from pitchey_slo.alert.watchdog import LEAST_DELIVERIES, Facts, Source, Watchdog, judge
+from pitchey_slo.alert.watchdog import LEAST_DELIVERIES, Facts, Scheduled, Source, Watchdog, judge
 from pitchey_slo.promql.lake_scan import StoreScan
 from pitchey_slo.store import StoreStatus
 from pitchey_slo.testing import NOON, FixedClock, fresh_store, rows
@@ -63,6 +63,15 @@ def source(minutes: float, deliveries: int = 1_440) -> Source:
         (replace(FACTS, store=replace(WELL, gaps=((3, 5),))), ["WorkbenchCommitsMissing critical commits 3 to 5"]),
         (replace(FACTS, drift=-3_600.0), ["WorkbenchClockOff warning clock"]),
         (replace(FACTS, ahead=60.0), ["WorkbenchClockOff warning clock"]),
+        (
+            replace(FACTS, schedules=[Scheduled("slo", NOON - timedelta(hours=25), 86_400.0)]),
+            ["WorkbenchScheduleDead critical slo"],
+        ),
+        (
+            replace(FACTS, schedules=[Scheduled("slo", NOON - timedelta(hours=23), 86_400.0, "it failed")]),
+            ["WorkbenchScheduleFails warning slo"],
+        ),
+        (replace(FACTS, schedules=[Scheduled("slo", NOON - timedelta(hours=23), 86_400.0)]), []),
     ],
 )
 def test_each_question(facts: Facts, expected: list[str]) -> None:
