@@ -7,6 +7,7 @@ scrubber gets a text that is JSON as a tree, else as one value, and goes through
 
 from __future__ import annotations
 
+import copy
 import json
 import sys
 
@@ -40,10 +41,10 @@ def sentry(text: str) -> str:
         value = json.loads(text) if text[:1] in "{[" else text
     except ValueError:
         value = text
-    event = {"extra": {"value": value}}
+    event = {"extra": {"value": copy.deepcopy(value)}}
     SENTRY.scrub_event(event)
     after = event["extra"]["value"]
-    return after if isinstance(after, str) else json.dumps(after, default=str)
+    return text if after == value else after if isinstance(after, str) else json.dumps(after, default=str)
 
 
 texts = json.load(sys.stdin)

@@ -53,13 +53,10 @@ def scrubbed(scrubber: Scrubber, value: Any, source: str, depth: int, level: int
         return _number(scrubber, value, source)
     if isinstance(value, Mapping):
         named = _named(scrubber, value)
-        if named is not None:
-            return {
-                name: _under(scrubber, named, each, source, depth, level) if name == "value" else each
-                for name, each in value.items()
-            }
         return {
-            _key(scrubber, name, source): _under(scrubber, str(name), each, source, depth, level)
+            _key(scrubber, name, source): _under(
+                scrubber, named if named and name == "value" else str(name), each, source, depth, level
+            )
             for name, each in value.items()
         }
     if isinstance(value, (list, tuple, set, frozenset)):
@@ -95,7 +92,9 @@ def _under(scrubber: Scrubber, name: str, value: Any, source: str, depth: int, l
             return scrubber.instead(rule, repr(value), source) if value else value
         if isinstance(value, Mapping):
             return {
-                each: _under(scrubber, name if each in _VALUES else str(each), v, source, depth, level + 1)
+                _key(scrubber, each, source): _under(
+                    scrubber, name if each in _VALUES else str(each), v, source, depth, level + 1
+                )
                 for each, v in value.items()
             }
         return type(value)(_under(scrubber, name, each, source, depth, level + 1) for each in value)

@@ -60,11 +60,14 @@ def test_names_beside_their_values_count(scrub: Scrubber) -> None:
         {"key": "db.password", "value": {"stringValue": "hunter2"}},
         {"key": "http.route", "value": {"stringValue": "/a"}},
         {"name": "Cookie", "value": "a=b"},
+        {"name": "password", "value": "x1", "note": "of bob@example.com"},
+        {"email": {"bob@example.com": "work", "value": "bob"}},
     ]
     after = scrub.value(otlp)
     assert after[0]["value"]["stringValue"].startswith("person:")
     assert after[1]["value"] == after[3]["value"] == "[secret]"
     assert after[2] == otlp[2]
+    assert "bob" not in json.dumps(after)
     assert scrub.value(after) == after
 
 
