@@ -33,9 +33,9 @@ LONGEST: Final = 1_000
 #: Frames of a stack trace that are looked at, the innermost first.
 FRAMES: Final = 30
 
+#: What scrubbing writes in place of a find: its rules' names (`pitchey_slo.scrub.policy.RULES`, and three more).
 _SCRUBBED: Final = (
-    "address|bearer|card|cookie|credential|credentials|email|iban|id|ip|ipv4|ipv6|jwt|key|mail|name|password|"
-    "pem|phone|private_key|scrub_failed|secret|session|ssn|token|url|url_credentials|user"
+    "authorization|card|cookie|email|failed|iban|ip|jwt|pem|person|phone|scrub_failed|secret|ssn|token|url_credentials"
 )
 _DAY: Final = "Mon|Tue|Wed|Thu|Fri|Sat|Sun"
 _MONTH: Final = "Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec"

@@ -13,6 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pitchey_slo.logs.fingerprint import ANY, fill, fingerprint, template, templates
+from pitchey_slo.scrub import Scrubber
+from pitchey_slo.scrub.policy import RULES
 from pitchey_slo.tables import LOGS
 from pitchey_slo.testing import rows as made
 
@@ -84,6 +86,19 @@ def test_the_same_about_other_things(one: str, other: str) -> None:
 )
 def test_another_saying(one: str, other: str) -> None:
     assert fingerprint(one) != fingerprint(other), (template(one), template(other))
+
+
+def test_scrubbed_lines_are_one_saying() -> None:
+    """Whatever stood there, and whether it was masked or hashed."""
+    for rule in (*set(RULES) - {"secret_key", "personal_key"}, "secret", "person"):
+        assert (
+            template(f"sent to [{rule}] at noon")
+            == template(f"sent to {rule}:00aa11bb22cc33dd at noon")
+            == ("sent to <*> at noon")
+        )
+    scrub = Scrubber.default(b"k" * 32)
+    lines = [f"mail to {name}@example.org from 198.51.{n}.7 bounced" for n, name in enumerate(("ada", "bob"))]
+    assert len({fingerprint(scrub.text(line)) for line in lines} | {fingerprint(line) for line in lines}) == 1
 
 
 def test_logger_and_error_type_are_part_of_it() -> None:
