@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -11,11 +12,11 @@ import orjson
 import pytest
 
 from pitchey_slo.report import facts as kept
-from pitchey_slo.report import told
+from pitchey_slo.report import find, told
 from pitchey_slo.report.about import About, about, changes, ending, since
 from pitchey_slo.report.facts import Fact, Facts, compare
 from pitchey_slo.report.record import Run
-from pitchey_slo.settings import Settings
+from pitchey_slo.settings import Settings, shipped
 from pitchey_slo.testing import NOON, FixedClock, fresh_store, rows
 from pitchey_slo.workbench import Workbench
 
@@ -79,6 +80,14 @@ def test_missing_is_said_and_is_no_number() -> None:
     page = since(then, now)
     assert "missing now" in told.plain(page) and "<requests>" not in page.markup
     assert "0.00" not in told.plain(page)
+
+
+def test_a_change_within_both_margins_may_be_chance() -> None:
+    then, now = (Fact("n", "payments", v, better="up", margin=30.0) for v in (1_000.0, 1_040.0))
+    assert [c.verdict for c in compare(Facts((then,)), Facts((now,)))] == ["chance"]  # 42 or more would count
+    assert [c.verdict for c in compare(Facts((then,)), Facts((replace(now, value=1_050.0),)))] == ["better"]
+    page = told.plain(since(Facts((then,)), Facts((now,))))
+    assert "No more than chance would do: payments" in page and "all as before" in page and "better" not in page
 
 
 def test_the_first_report_has_nothing_to_be_compared_with(wb: Workbench, by_hand: None) -> None:
@@ -163,3 +172,18 @@ def test_within_a_run_the_end_names_it(wb: Workbench, tmp_path: Path, monkeypatc
     monkeypatch.setenv(kept.WRITE, str(tmp_path / kept.FILE))
     page = told.plain(ending(what(wb)))
     assert "20260302-1" in page and "abababababab" in page
+
+
+SHIPPED = sorted(shipped("notebooks").glob("*.ipynb"))
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_every_notebook_has_the_blocks_typed_parameters_and_a_line_in_the_guide(path: Path) -> None:
+    cells = orjson.loads(path.read_bytes())["cells"]
+    code = ["".join(c["source"]) for c in cells if c["cell_type"] == "code"]
+    assert any("changes(" in c or ".changed()" in c for c in code[2:]), "it does not say what changed"
+    assert re.search(r"\b(provenance|ending)\(", code[-1]), "it does not end with what it was made from"
+    assert any("summary" in c for c in code), "it has no first paragraph"
+    assert all(p.type != "any" and p.help for p in find(str(path)).parameters)
+    guide = Path(__file__).parents[2] / "docs" / "reports.md"
+    assert f"`{path.stem}`" in guide.read_text(encoding="utf-8"), "docs/reports.md does not list it"
