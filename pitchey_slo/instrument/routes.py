@@ -100,7 +100,7 @@ def with_names(path: str, params: Mapping[str, Any]) -> str:
 
 
 def _effective(scope: Scope, matched: Any) -> str | None:
-    """FastAPI (since 0.120) keeps the routes of included routers without their prefix, and the whole pattern here."""
+    """FastAPI 0.165 keeps the routes of included routers without their prefix, and the whole pattern here."""
     inner = scope.get("fastapi")
     context = inner.get("effective_route_context") if isinstance(inner, Mapping) else None
     if context is not None and getattr(context, "original_route", None) is matched:

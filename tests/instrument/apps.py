@@ -76,7 +76,7 @@ def starlette_app(log: list[str] | None = None) -> Starlette:
 
     async def later(request: Request) -> Response:
         async def work() -> None:
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(0.6)
             raise KeyError("in the background")
 
         return PlainTextResponse("ok", background=BackgroundTask(work))
