@@ -149,6 +149,8 @@ class Scrubber:
         if len(text) > LONGEST:
             self._count(FAILED, source)
             text = text[:LONGEST] + "[cut]"
+        if not text.isascii():
+            text = _whole(text)
         opened = self.gate.open(text)
         if not opened:
             return text
@@ -244,6 +246,15 @@ class Scrubber:
             return tree.label(self, name, value, source)
         except Exception:  # noqa: BLE001
             return self.failed(source)
+
+
+def _whole(text: str) -> str:
+    """Halves of surrogate pairs, which no encoding takes, become question marks."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "replace").decode()
+    return text
 
 
 @functools.lru_cache(maxsize=4_096)

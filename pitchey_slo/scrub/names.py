@@ -116,6 +116,8 @@ def _normal(names: tuple[str, ...]) -> frozenset[str]:
 
 def _known(given: tuple[str, ...]) -> Kind | None:
     lists = _lists()
+    if sum(word.isdigit() for word in given) > 1:
+        return None  # a package and its version: libsecret-1-0
     given = given[:-1] if len(given) > 1 and given[-1].isdigit() else given
     whole = " ".join(given)
     best: Kind | None = None

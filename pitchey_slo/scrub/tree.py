@@ -11,7 +11,7 @@ from uuid import UUID
 
 from pitchey_slo.scrub.names import infrastructure, kind_of, nothing, structural
 from pitchey_slo.scrub.rules.card import is_card
-from pitchey_slo.scrub.rules.pair import OURS, _looks_secret
+from pitchey_slo.scrub.rules.pair import OURS, looks_secret
 
 if TYPE_CHECKING:
     from pitchey_slo.scrub.engine import Scrubber
@@ -101,7 +101,7 @@ def _under(scrubber: Scrubber, name: str, value: Any, source: str, depth: int, l
     text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
     if nothing(text) or OURS.fullmatch(text):
         return value
-    if kind == "weak" and not _looks_secret(text):
+    if kind == "weak" and not looks_secret(text):
         return scrubbed(scrubber, value, source, depth, level + 1)
     if kind == "personal":
         return scrubber.instead(*scrubber.single(text, source), source)

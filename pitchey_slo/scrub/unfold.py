@@ -125,7 +125,8 @@ def _decoded(mark: str, begin: int) -> list[tuple[str, int, int]]:
         return [(letters, begin, end)]
     if mark[0] == "\\":
         tail = mark.lstrip("\\")
-        return [(chr(int(tail[1:], 16)) if tail[0] in "ux" and len(tail) > 1 else tail, begin, end)]
+        letters = chr(int(tail[1:], 16)) if tail[0] in "ux" and len(tail) > 1 else tail
+        return [("\ufffd" if "\ud800" <= letters < "\ue000" else letters, begin, end)]  # half of a pair
     letters = _letter(mark)
     return [(letters, begin, end)] if letters else []
 

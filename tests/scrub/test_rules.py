@@ -54,6 +54,9 @@ STAYS = [
     "000-12-3456 666-12-3456 900-12-3456 GB82WEST12345698765433",
     "SELECT count(*) FROM pitches WHERE id = $1 AND key = 'genre'",
     "email:3f2a91c07be4d518 [card] ip:00aa11bb22cc33dd",
+    "install libsecret-1-0:amd64 dbus-user-session:amd64 auth-plugin=528.0.0-0",
+    "    token = self.get_token(kind)  # A token: Cloudflare issues it",
+    "half \\ud83d of a pair",
     "naïve café → 12 µs ✓ 完了",
 ]
 
@@ -160,3 +163,10 @@ def test_a_gate_that_cannot_answer_is_open() -> None:
     assert gate.open("\ud800") == {"a", "b"}
     gate._set = type("Full", (), {"Match": lambda self, text: []})()  # RE2 out of memory: no sentinel in the answer
     assert gate.open("zz") == {"a", "b"}
+
+
+def test_half_of_a_surrogate_pair_hides_nothing(scrub: Scrubber) -> None:
+    after = scrub.text("x\ud800 bob@example.com ghp_a1B2c3D4a1B2c3D4a1B2c3D4a1B2c3D4e5F6")
+    assert "[token]" in after
+    assert "bob" not in after
+    assert MARK not in after

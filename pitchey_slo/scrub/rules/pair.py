@@ -41,6 +41,8 @@ _BARE: Final = re.compile(r"[^\s&\"'<>`\\]{1,4096}(?:\\(?![\"'nrt])[^\s&\"'<>`\\
 _ENDS: Final = re.compile(r"[,;](?=$|\s|[\w.\-]{1,64}[=:])|[)\]}]+[,;.]?$|[,;.]+$")
 #: What this room writes in place of a value.
 OURS: Final = re.compile(r"\[[a-z_0-9]{1,64}\]|[a-z_0-9]{1,64}:[0-9a-f]{16}")
+_VERSION: Final = re.compile(r"v?[0-9]{1,5}(?:\.[0-9]{1,5}){1,3}(?:[-+][\w.]{1,16})?")
+_CALL: Final = re.compile(r"(?:await |new )?[A-Za-z_][\w.]*\(")
 _HASHED: Final = re.compile(r"[a-z_0-9]{1,64}:[0-9a-f]{16}(?![0-9A-Za-z])")
 
 
@@ -97,20 +99,24 @@ def _value(text: str, at: int) -> tuple[int, int, bool] | None:
 def _counts(value: str, kind: Kind, sign: str, quoted: bool, text: str, end: int) -> bool:
     if nothing(value) or (kind != "personal" and len(value) < 2):
         return False  # a flag, not a secret
+    if not quoted and _CALL.match(value):
+        return False  # a line of code, such as tracebacks show
     if quoted or sign != ":":
-        return kind != "weak" or _looks_secret(value)
+        return kind != "weak" or looks_secret(value)
     if kind == "secret":
         return value.lower() != value or any(not c.isalpha() for c in value) or not _prose(text, end)
     if kind == "personal":
         return any(c.isdigit() or c == "@" for c in value) or not _prose(text, end)
-    return _looks_secret(value)
+    return looks_secret(value)
 
 
-def _looks_secret(value: str) -> bool:
-    """Digits or signs among letters, or long: not a word, not a small number."""
+def looks_secret(value: str) -> bool:
+    """Digits among letters, or long: not a word, a small number or a version."""
     if value.isdigit():
         return len(value) >= 6
-    return any(c.isdigit() for c in value) or (len(value) >= 8 and (value.lower() != value or not value.isalpha()))
+    if any(c.isdigit() for c in value):
+        return not _VERSION.fullmatch(value)
+    return len(value) >= 16 and (value.lower() != value or not value.isalpha())
 
 
 def _prose(text: str, end: int) -> bool:
