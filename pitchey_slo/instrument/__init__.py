@@ -18,7 +18,8 @@ from pitchey_slo.instrument.asgi import add_monitoring, monitor
 from pitchey_slo.instrument.context import UserHash, current, traceparent, work
 from pitchey_slo.instrument.jobs import monitored
 from pitchey_slo.instrument.monitoring import Monitoring
-from pitchey_slo.instrument.shipper import Pace, Shipper, Stats
+from pitchey_slo.instrument.pace import Pace, Stats
+from pitchey_slo.instrument.shipper import Shipper
 
 __all__ = [
     "Monitoring", "Pace", "Shipper", "Stats", "UserHash", "add_monitoring", "current", "monitor", "monitored",

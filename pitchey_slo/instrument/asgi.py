@@ -18,8 +18,8 @@ from pitchey_slo.instrument.clean import Scrubs
 from pitchey_slo.instrument.context import CURRENT, Work
 from pitchey_slo.instrument.encode import text
 from pitchey_slo.instrument.monitoring import GONE, METHODS, Monitoring, Plan
+from pitchey_slo.instrument.pace import Pace
 from pitchey_slo.instrument.routes import UNMATCHED, Scope
-from pitchey_slo.instrument.shipper import Pace
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]

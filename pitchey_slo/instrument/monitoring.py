@@ -13,9 +13,11 @@ from typing import Any, Final
 from pitchey_slo.instrument import clean, trace, trouble
 from pitchey_slo.instrument.clean import Scrubs
 from pitchey_slo.instrument.context import UserHash, Work, current
+from pitchey_slo.instrument.delivery import Sink
 from pitchey_slo.instrument.encode import line, plain, text
+from pitchey_slo.instrument.pace import Pace, Stats
 from pitchey_slo.instrument.routes import Routes, Scope
-from pitchey_slo.instrument.shipper import Pace, Shipper, Sink, Stats
+from pitchey_slo.instrument.shipper import Shipper
 from pitchey_slo.instrument.workbench import Workbench
 
 log = logging.getLogger("pitchey_slo.instrument")

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from pitchey_slo.instrument.delivery import Sent
 from pitchey_slo.instrument.post import Answer
-from pitchey_slo.instrument.shipper import Sent
 
 #: Too slow a body, too much at once, and what stands between us and a receiver that is away.
 AGAIN: Final = frozenset({408, 429, 502, 503, 504})

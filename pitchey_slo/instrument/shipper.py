@@ -20,88 +20,13 @@ import random
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Final, Protocol
+from collections.abc import Callable, Sequence
 
 from pitchey_slo.instrument import leave
+from pitchey_slo.instrument.delivery import Sent, Sink, batches
+from pitchey_slo.instrument.pace import Pace, Stats
 
 log = logging.getLogger("pitchey_slo.instrument")
-
-
-@dataclass(frozen=True)
-class Sent:
-    """What became of a delivery: lines `taken`, lines to send `again`, lines `refused` by reason, and the seconds the
-    receiver asks to wait. `trouble` says in words what went wrong."""
-
-    taken: int = 0
-    again: Sequence[bytes] = ()
-    refused: Mapping[str, int] = field(default_factory=dict)
-    wait: float = 0.0
-    trouble: str = ""
-
-
-class Sink(Protocol):
-    """Where lines go."""
-
-    def send(self, lines: Sequence[bytes], key: str) -> Sent:
-        """Deliver `lines`. `key` names the delivery: it is the same when the same lines are sent again. Whatever it
-        raises counts as "no answer: send again"."""
-        ...
-
-    def forget(self) -> None:
-        """In a forked child: connections are the parent's."""
-        ...
-
-
-@dataclass(frozen=True)
-class Pace:
-    """How fast, how much, how long; seconds, lines and bytes.
-
-    `lines`, `bytes`: held at most. `batch`, `batch_bytes`: sent at once at most. `age`: how long a line waits for
-    others. `first`, `most`: the first and the longest pause before a delivery is tried again. `patience`: when it is
-    given up. `tell`: seconds between two lines about what was dropped. `leave`: how long the end of the process waits.
-    `sigterm`: send what waits when SIGTERM ends the process and nobody else handles it.
-    """
-
-    lines: int = 20_000
-    bytes: int = 32 << 20
-    batch: int = 1_000
-    batch_bytes: int = 1 << 20
-    age: float = 1.0
-    first: float = 0.25
-    most: float = 30.0
-    patience: float = 300.0
-    tell: float = 60.0
-    leave: float = 5.0
-    sigterm: bool = True
-
-
-@dataclass(frozen=True)
-class Stats:
-    """Lines since the start. `put` were taken into the queue, `sent` were taken by the receiver, `waiting` are in the
-    queue or on their way, `dropped` says by reason what became of the others; `queue_full` ones were never in `put`."""
-
-    put: int
-    sent: int
-    waiting: int
-    dropped: dict[str, int]
-    deliveries: int
-    retries: int
-    trouble: str
-
-    @property
-    def lost(self) -> int:
-        return sum(self.dropped.values())
-
-
-#: Reasons of our own in `dropped`; a sink adds those of its receiver.
-DROPPED: Final = {
-    "queue_full": "more lines were waiting than the queue holds",
-    "too_long": "one line longer than a batch",
-    "given_up": "no receiver took it within `patience`",
-    "left_behind": "the process ended before it could be sent",
-}
 
 
 class Shipper:
@@ -329,18 +254,6 @@ class Shipper:
             ", ".join(f"{reason} {count}" for reason, count in sorted(reasons.items())),
             f"; the receiver: {trouble}" if trouble else "",
         )
-
-
-def batches(lines: Sequence[bytes], most: int, most_bytes: int) -> Iterator[Sequence[bytes]]:
-    """`lines` in order, at most so many and so many bytes at once (one line that is longer stands alone)."""
-    first = size = 0
-    for i, line in enumerate(lines):
-        if i > first and (i - first >= most or size + len(line) > most_bytes):
-            yield lines[first:i]
-            first, size = i, 0
-        size += len(line)
-    if first < len(lines):
-        yield lines[first:]
 
 
 _ALL: weakref.WeakSet[Shipper] = weakref.WeakSet()

@@ -11,9 +11,9 @@ from typing import Any
 
 import orjson
 
+from pitchey_slo.instrument.delivery import Sent
 from pitchey_slo.instrument.post import Answer, Post
 from pitchey_slo.instrument.receiver import halves, judged, told
-from pitchey_slo.instrument.shipper import Sent
 
 
 class Workbench:

@@ -15,7 +15,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import IO, Any, Final
 
-from pitchey_slo.instrument.shipper import Pace, Sent, Shipper, Stats
+from pitchey_slo.instrument.delivery import Sent
+from pitchey_slo.instrument.pace import Pace, Stats
+from pitchey_slo.instrument.shipper import Shipper
 
 #: Bytes that a pipe which is ready takes at once (POSIX: PIPE_BUF is at least 512; Linux has 4,096).
 AT_ONCE: Final = getattr(select, "PIPE_BUF", 512)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from pitchey_slo.instrument.shipper import Pace, Shipper, Sink, Stats
+from pitchey_slo.instrument.delivery import Sink
+from pitchey_slo.instrument.pace import Pace, Stats
+from pitchey_slo.instrument.shipper import Shipper
 
 
 class Destination(Protocol):

@@ -17,9 +17,10 @@ from typing import Any, Final
 import orjson
 
 from pitchey_slo.errors import ConfigError
+from pitchey_slo.instrument.delivery import Sent
+from pitchey_slo.instrument.pace import Pace
 from pitchey_slo.instrument.post import Answer, Post
 from pitchey_slo.instrument.receiver import AGAIN, halves, judged, told
-from pitchey_slo.instrument.shipper import Pace, Sent
 from pitchey_slo.logs.destinations import Shipped
 
 #: The answer names every item; this leaves what is read of it.

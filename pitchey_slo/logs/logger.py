@@ -19,7 +19,7 @@ from pitchey_slo.instrument.clean import Scrubs
 from pitchey_slo.instrument.context import UserHash
 from pitchey_slo.instrument.encode import line, plain
 from pitchey_slo.instrument.given import text
-from pitchey_slo.instrument.shipper import Stats
+from pitchey_slo.instrument.pace import Stats
 from pitchey_slo.logs import row
 from pitchey_slo.logs.destinations import Destination
 from pitchey_slo.logs.given import by_default, by_name, level_of

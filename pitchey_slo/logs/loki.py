@@ -17,10 +17,11 @@ from typing import Any, Final
 import orjson
 
 from pitchey_slo.errors import ConfigError
+from pitchey_slo.instrument.delivery import Sent
 from pitchey_slo.instrument.encode import text
+from pitchey_slo.instrument.pace import Pace
 from pitchey_slo.instrument.post import Post
 from pitchey_slo.instrument.receiver import AGAIN, halves, judged, together, told
-from pitchey_slo.instrument.shipper import Pace, Sent
 from pitchey_slo.logs.destinations import Shipped
 
 #: Bytes of one line; Loki's default is 256 KB.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pitchey_slo.instrument.shipper import Pace
+from pitchey_slo.instrument.pace import Pace
 from pitchey_slo.instrument.workbench import Workbench
 from pitchey_slo.logs.destinations import Shipped
 

@@ -13,8 +13,10 @@ from pathlib import Path
 import pytest
 
 from pitchey_slo.errors import ConfigError
+from pitchey_slo.instrument.delivery import batches
+from pitchey_slo.instrument.pace import Pace, Stats
 from pitchey_slo.instrument.post import Post, seconds
-from pitchey_slo.instrument.shipper import Pace, Shipper, Stats, batches
+from pitchey_slo.instrument.shipper import Shipper
 from pitchey_slo.instrument.workbench import Workbench
 from tests.alert.channels.mailbox import certificate
 from tests.instrument.receivers import Delivery, Receiver, Reply, all_stored, receiving, stored
