@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final
 
 from pitchey_slo.scrub.key import keyed
+from pitchey_slo.scrub.tree import allowed
 from pitchey_slo.tables import scrubbed
 
 if TYPE_CHECKING:
@@ -35,11 +36,14 @@ _PASSING: Final = os.urandom(32)
 
 def scrub_rows(scrubber: Scrubber, table: str, rows: pa.Table) -> pa.Table:
     """`rows` with the columns that `tables.scrubbed(table)` names scrubbed; the same object when nothing was found."""
+    sources = _sources(rows)
     for column, how in scrubbed(table).items():
         at = rows.schema.get_field_index(column)
         if at < 0 or not rows.num_rows or rows.column(at).null_count == rows.num_rows:
             continue
-        after = _column(scrubber, how, rows.column(at), _sources(rows))
+        if allowed(column, scrubber.policy):
+            continue
+        after = _column(scrubber, how, rows.column(at), sources)
         if after is not None:
             rows = rows.set_column(at, rows.schema.field(at), after)
     return rows

@@ -6,6 +6,7 @@ import fnmatch
 from collections.abc import Mapping
 from datetime import date, time, timedelta
 from decimal import Decimal
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from pitchey_slo.scrub.rules.pair import OURS, looks_secret
 
 if TYPE_CHECKING:
     from pitchey_slo.scrub.engine import Scrubber
+    from pitchey_slo.scrub.policy import Policy
 
 DEEPEST: Final = 64
 _PLAIN: Final = (bool, float, date, time, timedelta, Decimal, UUID)
@@ -49,7 +51,7 @@ def scrubbed(scrubber: Scrubber, value: Any, source: str, depth: int, level: int
         return scrubber.inner(value, source, depth)
     if value is None or isinstance(value, _PLAIN):
         return value
-    if isinstance(value, int):
+    if isinstance(value, Integral):  # numpy's, too
         return _number(scrubber, value, source)
     if isinstance(value, Mapping):
         named = _named(scrubber, value)
@@ -80,8 +82,13 @@ def field(scrubber: Scrubber, name: str, value: Any, source: str) -> Any:
     return _under(scrubber, name, value, source, 0, 0)
 
 
+def allowed(name: str, policy: Policy) -> bool:
+    """True for a field or column that nobody shall look at."""
+    return any(fnmatch.fnmatchcase(name.lower(), glob.lower()) for glob in policy.allow_fields)
+
+
 def _under(scrubber: Scrubber, name: str, value: Any, source: str, depth: int, level: int) -> Any:
-    if any(fnmatch.fnmatchcase(name.lower(), glob.lower()) for glob in scrubber.policy.allow_fields):
+    if allowed(name, scrubber.policy):
         return value
     kind = kind_of(name, scrubber.policy.names)
     rule = "personal_key" if kind == "personal" else "secret_key"
@@ -121,8 +128,8 @@ def _key(scrubber: Scrubber, name: Any, source: str) -> Any:
     return scrubber.inner(name, source, 0) if isinstance(name, str) else name
 
 
-def _number(scrubber: Scrubber, value: int, source: str) -> int | str:
-    digits = str(value)
+def _number(scrubber: Scrubber, value: Integral, source: str) -> Integral | str:
+    digits = str(int(value))
     card = 13 <= len(digits) <= 19 and is_card(digits) and not scrubber.off("card", source)
     return scrubber.instead("card", digits, source) if card else value
 
