@@ -216,22 +216,28 @@ class _Judge:
     def share(self, series: Ints, begin: Ints, end: Ints) -> float:
         """Of the counted incidents that are told of."""
         fired, resolved = series * self.span + begin - self.zero, series * self.span + end - self.zero
-        _, told = self._caught(fired, resolved, begin)
-        return float(1 - np.isnan(told).mean())
+        _, told = self._first(fired, resolved, begin)
+        hit = np.logical_or.reduceat(told < _NEVER, self.heads) if len(told) else told
+        return float(np.count_nonzero(hit) / self.wanted.counted)
 
     def _caught(self, fired: Ints, resolved: Ints, begin: Ints) -> tuple[Any, Any]:
         """Per counted incident, seconds to the first firing that touches it, and to the first that begins with it."""
-        first = np.searchsorted(resolved, self.low, "right")
-        when = np.append(begin, 0)
+        touching, told = self._first(fired, resolved, begin)
+        return self._seconds(touching), self._seconds(told)
 
-        def at(place: Ints) -> Any:
-            inside = np.minimum(place, len(fired))
-            hit = (place < len(fired)) & (np.append(fired, _NEVER)[inside] < self.high)
-            return np.where(hit, when[inside], _NEVER)
+    def _first(self, fired: Ints, resolved: Ints, begin: Ints) -> tuple[Ints, Ints]:
+        """Per incident and alert that concern each other: when the first firing that touches it begins, and the first
+        that begins with it; `_NEVER` where there is none."""
+        first = np.searchsorted(resolved, self.low, "right")
+        fired, when = np.append(fired, _NEVER), np.append(begin, 0)
+
+        def at(place: Ints) -> Ints:
+            inside = np.minimum(place, len(begin))
+            return np.where(fired[inside] < self.high, when[inside], _NEVER)
 
         touching = at(first)
         fresh = touching >= self.wanted.starts[self.incident] - self.wanted.lead
-        return self._seconds(touching), self._seconds(np.where(fresh, touching, at(first + 1)))
+        return touching, touching if fresh.all() else np.where(fresh, touching, at(first + 1))
 
     def _seconds(self, found: Ints) -> Any:
         """Of the earliest per incident, from its beginning; NaN where there is none."""
