@@ -17,7 +17,9 @@ from pitchey_slo.report.words import lasted, said, shown
 _COLUMNS = (
     Column("started", short=True),
     Column("status"),
+    Column("data", hint="how old and complete its data was when it began"),
     Column("parameters"),
+    Column("asked by"),
     Column("took", number=True),
     Column("newest event", short=True),
     Column(""),
@@ -69,11 +71,21 @@ def _row(run: Run, reports: Path) -> tuple[str | Html, ...]:
     return (
         _link(run.html, said(run.started_at), reports),
         Html(f'<span class="state {escape(run.status)}">{escape(run.status)}</span>') + why,
+        Html(f'<span class="state {escape(run.verdict)}">{escape(run.verdict)}</span>'),
         ", ".join(given) or "–",
+        _asked(run),
         lasted(run.seconds),
         said(run.data_watermark),
         _link(run.output, "notebook", reports),
     )
+
+
+def _asked(run: Run) -> str:
+    """Who asked for it, and whether it arrived."""
+    by = f"{run.schedule}, due {said(run.due_at)}" if run.schedule else run.trigger
+    sent = sum(d.get("state") in ("sent", "merged") for d in run.delivery)
+    lost = len(run.delivery) - sent
+    return by + (f"; sent {sent} times" if sent else "") + (f"; {lost} not delivered" if lost else "")
 
 
 def _failure(run: Run) -> str:

@@ -20,6 +20,9 @@ from .test_events import EVENTS, refused
 
 #: The pages hold no data: they ask the API with the token of their tab.
 PAGES = {"/", "/show/page.js", "/show/{name}", "/alerts/page.js", "/alerts/{id}", "/docs/runbooks/{name}.md"}
+PAGES |= {"/reports", "/reports/page.js", "/reports/{id}"}
+#: One report's page, by a ticket that takes the place of a token.
+BY_TICKET = {"/reports/{id}/page/{ticket}"}
 HEALTH = {f"/api/health/{name}" for name in ("live", "ready", "all", "db")}
 #: Each dashboard names the role it needs; the list has those that the asker may see.
 BY_ROLE = {"/api/monitoring/dashboards/{id}", "/api/monitoring/dashboards/{id}/definition"}
@@ -27,8 +30,16 @@ BY_ROLE = {"/api/monitoring/dashboards/{id}", "/api/monitoring/dashboards/{id}/d
 MORE_WITH_READ = {"/api/monitoring/dashboards", "/api/health/all", "/api/health/db"}
 #: What they answer where nothing is checked and no status page is written.
 ANSWERS = {"/": {302}, "/api/health/all": {200, 503}, "/api/health/db": {404}, "/status": {404}, "/status.json": {404}}
+ANSWERS |= {path: {401} for path in BY_TICKET}
 STATUS = {"/status", "/status.json"}
-PUBLIC = {"/openapi.json", "/docs", "/-/healthy", "/api/monitoring/dashboards"} | PAGES | HEALTH | BY_ROLE | STATUS
+PUBLIC = (
+    {"/openapi.json", "/docs", "/-/healthy", "/api/monitoring/dashboards"}
+    | PAGES
+    | HEALTH
+    | BY_ROLE
+    | STATUS
+    | BY_TICKET
+)
 
 
 def routes() -> list:
