@@ -77,7 +77,8 @@ def sayings(
             unnamed,
             f"""
             SELECT ts >= TIMESTAMPTZ '{sql_time(split)}' AS now, fingerprint, sum(w) AS lines, sum(w * w) AS squares,
-                   count(*) AS rows, min(ts) AS first, max(ts) AS last, mode(lower(level) ORDER BY lower(level)) AS level,
+                   count(*) AS rows, min(ts) AS first, max(ts) AS last,
+                   mode(lower(level) ORDER BY lower(level)) AS level,
                    list_sort(list(DISTINCT service)) AS services, min(logger) AS logger, min(error_type) AS error_type,
                    arg_max(message, {{'at': ts, 'message': message}}) AS example,
                    arg_min(message, {{'at': ts, 'message': message}}) AS oldest
