@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 from pathlib import Path
@@ -38,6 +39,10 @@ def keyed(key: bytes, rule: str, value: str) -> str:
 
     An address's are the first 16 of the `user_hash` that an access log gets, so that the two join.
     """
-    person = b"pitchey-client" if rule == "ip" else hashlib.blake2b(rule.encode(), digest_size=16).digest()
     raw = value.encode("utf-8", "surrogatepass")
-    return hashlib.blake2b(raw, key=key, digest_size=16, person=person).hexdigest()[:DIGITS]
+    return hashlib.blake2b(raw, key=key, digest_size=16, person=_person(rule)).hexdigest()[:DIGITS]
+
+
+@functools.lru_cache(maxsize=256)
+def _person(rule: str) -> bytes:
+    return b"pitchey-client" if rule == "ip" else hashlib.blake2b(rule.encode(), digest_size=16).digest()
