@@ -37,7 +37,7 @@ def by_others(python: str | None, texts: list[str]) -> dict[str, list[str]]:
     """The texts as Presidio's recognizers and Sentry's scrubber leave them."""
     if python is None:
         return {}
-    script = Path(__file__).with_name("scrub_others.py")
+    script = Path(__file__).with_name("_scrub_others.py")
     done = subprocess.run([python, str(script)], input=json.dumps(texts), capture_output=True, text=True, check=True)
     return json.loads(done.stdout)
 
