@@ -163,7 +163,7 @@ def test_a_run_that_is_interrupted_is_killed_with_everything_it_started(settings
     path = notebook(tmp_path, "22_busy", cells=[busy])
 
     def interrupt(done: int, total: int) -> None:
-        if done == 2:
+        if done == 3:
             deadline = time.monotonic() + 60
             while not (mark.exists() and mark.read_text()) and time.monotonic() < deadline:
                 time.sleep(0.05)
