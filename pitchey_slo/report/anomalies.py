@@ -15,8 +15,10 @@ import pandas as pd
 
 from pitchey_slo.analyse.anomaly import DETECTORS
 from pitchey_slo.analyse.anomaly.deployments import reasons_of
-from pitchey_slo.analyse.backtest.ask import rules_folder
+from pitchey_slo.analyse.backtest import backtest
+from pitchey_slo.analyse.backtest.ask import groups_of, rules_folder
 from pitchey_slo.analyse.backtest.incidents import Incident, incidents_of
+from pitchey_slo.analyse.backtest.score import score
 from pitchey_slo.analyse.watch import Judged, Watched, judge, load_watched
 from pitchey_slo.analyse.watch.config import FILE
 from pitchey_slo.analyse.watch.judge import as_judged, score_rule, scores_of
@@ -285,10 +287,12 @@ def _static(wb: Workbench, start: datetime, end: datetime) -> tuple[Judged, ...]
     file = rules_folder(wb.settings) / "alert_rules.yml"
     if not file.is_file():
         return ()
-    tested = wb.backtest(file, start, end)
-    pairs = zip(tested.backtest.rules, tested.scores, strict=True)
-    named = [(f"{score.name} ({h.rule.labels.get('severity', '')})", score) for h, score in pairs if score.evaluated]
-    return tuple(replace(as_judged(score), name=name.removesuffix(" ()")) for name, score in named)
+    known = tuple(i for i in incidents_of(wb.incidents(start, end)) if i.started_at < end)
+    # without routing and lost budgets, which wb.backtest adds and nobody asks for here: three seconds less
+    found = backtest(groups_of(wb.settings, file), wb._series(), start, end).rules
+    pairs = [(h.rule.labels.get("severity", ""), score(h, known, start, end)) for h in found]
+    named = [(f"{judged.name} ({severity})", judged) for severity, judged in pairs if judged.evaluated]
+    return tuple(replace(as_judged(judged), name=name.removesuffix(" ()")) for name, judged in named)
 
 
 def nines(score: float) -> str:
