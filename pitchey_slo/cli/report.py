@@ -11,7 +11,7 @@ import orjson
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from pitchey_slo.cli import report_schedule
 from pitchey_slo.errors import ParameterError
@@ -117,9 +117,10 @@ def runs_(
     if as_json:
         typer.echo(orjson.dumps([r.as_dict() for r in found], option=orjson.OPT_INDENT_2))
         return
-    table = Table("run", "notebook", "status", "data", "asked by", "delivered")
+    table = Table(Column("run", no_wrap=True), "report", "status", "data", "asked by", "delivered")
     for each in found:
-        status = _plain(f"{each.status}: {each.error}"[:80]) if each.error else each.status
+        first = (each.error or "").splitlines()[0][:80] if each.error else ""
+        status = _plain(f"{each.status}: {first}") if first else each.status
         told = ", ".join(f"{d['channel']} {d['state']}" for d in each.delivery)
         table.add_row(each.id, each.kind or each.notebook, status, each.verdict, each.schedule or each.trigger, told)
     Console().print(table)
