@@ -85,7 +85,7 @@ def _asked(run: Run) -> str:
     by = f"{run.schedule}, due {said(run.due_at)}" if run.schedule else run.trigger
     sent = sum(d.get("state") in ("sent", "merged") for d in run.delivery)
     lost = len(run.delivery) - sent
-    return by + (f"; sent {sent} times" if sent else "") + (f"; {lost} not delivered" if lost else "")
+    return by + ("; sent" if sent else "") + (f"; {lost} not delivered" if lost else "")
 
 
 def _failure(run: Run) -> str:
