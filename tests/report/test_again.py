@@ -16,7 +16,7 @@ from pitchey_slo.report.run import Told
 from pitchey_slo.settings import Settings
 from pitchey_slo.testing import NOON, FixedClock, fresh_store, rows
 
-from .made import notebook, quick
+from .made import notebook, quick, unkept
 
 SECRET = "hunter2-never-shown"
 ASK = """
@@ -33,7 +33,7 @@ def work(text, parameters, target, env, **_):
     target.write_text(text)
     return Ending(0, False, None, "")
 
-outcome = run_notebook(find(sys.argv[4]), {}, settings, work=work)
+outcome = run_notebook(find(sys.argv[4]), {}, settings, work=work, keep=lambda run, settings: None)
 print(outcome.run.id, outcome.found)
 """
 
@@ -49,11 +49,11 @@ def settings(tmp_path: Path) -> Settings:
 
 def test_the_same_again_is_the_run_that_is_there(settings: Settings, tmp_path: Path) -> None:
     path = find(str(notebook(tmp_path, cells=["print(1)"])))
-    first = run_notebook(path, {}, settings, work=quick)
-    same = run_notebook(path, {}, settings, work=quick)
+    first = run_notebook(path, {}, settings, work=quick, keep=unkept)
+    same = run_notebook(path, {}, settings, work=quick, keep=unkept)
     assert (same.found, same.run.id) == (True, first.run.id)
-    assert not run_notebook(path, {}, settings, asked=Asked(again=True), work=quick).found
-    assert not run_notebook(path, {"window": "7d"}, settings, work=quick).found
+    assert not run_notebook(path, {}, settings, asked=Asked(again=True), work=quick, keep=unkept).found
+    assert not run_notebook(path, {"window": "7d"}, settings, work=quick, keep=unkept).found
     assert len(runs(settings.reports)) == 3
 
 
@@ -61,7 +61,7 @@ def test_other_data_configuration_or_notebook_is_another_report(settings: Settin
     path = notebook(tmp_path, cells=["print(1)"])
 
     def anew() -> bool:
-        return not run_notebook(find(str(path)), {}, settings, work=quick).found
+        return not run_notebook(find(str(path)), {}, settings, work=quick, keep=unkept).found
 
     assert anew() and not anew()
     with fresh_store(settings.home, clock=FixedClock(NOON + timedelta(hours=1))) as store:
@@ -76,9 +76,9 @@ def test_other_data_configuration_or_notebook_is_another_report(settings: Settin
 
 def test_a_run_that_failed_or_lost_its_page_is_not_found_again(settings: Settings, tmp_path: Path) -> None:
     path = find(str(notebook(tmp_path, cells=["print(1)"])))
-    first = run_notebook(path, {}, settings, work=quick)
+    first = run_notebook(path, {}, settings, work=quick, keep=unkept)
     Path(first.run.html).unlink()
-    assert not run_notebook(path, {}, settings, work=quick).found
+    assert not run_notebook(path, {}, settings, work=quick, keep=unkept).found
 
 
 def test_two_processes_that_ask_at_once_get_one_run(settings: Settings, tmp_path: Path) -> None:
@@ -94,16 +94,19 @@ def test_two_processes_that_ask_at_once_get_one_run(settings: Settings, tmp_path
 def test_old_data_is_said_on_page_one_or_refused(settings: Settings, tmp_path: Path) -> None:
     path = find(str(notebook(tmp_path, cells=["print(1)"])))
     late = FixedClock(NOON + timedelta(hours=3))
-    run = run_notebook(path, {}, settings, clock=late, work=quick).run
+    run = run_notebook(path, {}, settings, clock=late, work=quick, keep=unkept).run
     assert run.verdict == "stale"
     page = Path(run.html).read_text()
     assert page.index("The data of this report is old.") < page.index("<main>")
     assert "The data of this report is old." in json.loads(Path(run.output).read_text())["cells"][1]["source"]
     with pytest.raises(NotFresh, match=r"was not run, since it was to be run on fresh data only\. The data of this"):
-        run_notebook(path, {"times": 3}, settings, asked=Asked(require_fresh=True), clock=late, work=quick)
+        run_notebook(path, {"times": 3}, settings, asked=Asked(require_fresh=True), clock=late, work=quick, keep=unkept)
     [refused] = [r for r in runs(settings.reports) if r.status == "failed"]
     assert "2026-03-02 12:00 UTC, 2 h" in (refused.error or "")
-    assert run_notebook(path, {"times": 4}, settings, clock=FixedClock(NOON), work=quick).run.verdict == "fresh"
+    assert (
+        run_notebook(path, {"times": 4}, settings, clock=FixedClock(NOON), work=quick, keep=unkept).run.verdict
+        == "fresh"
+    )
 
 
 def test_a_secret_in_an_output_is_masked_and_told(settings: Settings, tmp_path: Path) -> None:
@@ -112,7 +115,7 @@ def test_a_secret_in_an_output_is_masked_and_told(settings: Settings, tmp_path: 
     )
     path = find(str(notebook(tmp_path, cells=[hidden])))
     with pytest.raises(RunFailed) as caught:
-        run_notebook(path, {}, settings)
+        run_notebook(path, {}, settings, keep=unkept)
     [run] = runs(settings.reports)
     assert SECRET not in "".join(p.read_text() for p in run.folder.iterdir())
     assert SECRET not in str(caught.value) + json.dumps(caught.value.detail)
@@ -136,7 +139,9 @@ def test_who_waits_for_a_place_is_told(settings: Settings, tmp_path: Path) -> No
             seen.append(runs(settings.reports)[0].progress)
 
         job = threading.Thread(
-            target=run_notebook, args=(path, {}, settings), kwargs={"told": Told(waiting=waiting), "work": quick}
+            target=run_notebook,
+            args=(path, {}, settings),
+            kwargs={"told": Told(waiting=waiting), "work": quick, "keep": unkept},
         )
         job.start()
         deadline = 100

@@ -14,7 +14,7 @@ from pitchey_slo.report import find, run_notebook, runs
 from pitchey_slo.settings import Settings
 from pitchey_slo.testing import FixedClock, fresh_store, rows
 
-from .made import broken, notebook, quick
+from .made import broken, notebook, quick, unkept
 
 SCHEDULES = 'schedules: [{name: mine, notebook: 10_try, cron: "5 12 * * *", parameters: {window: "of ${yesterday}"}}]\n'
 
@@ -32,9 +32,9 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     with fresh_store(tmp_path / "data", clock=FixedClock()) as store:
         store.append("requests", rows(count=3))
     settings = Settings.load(env_file=None)
-    run_notebook(find("10_try"), {"window": "7d"}, settings, work=quick)
+    run_notebook(find("10_try"), {"window": "7d"}, settings, work=quick, keep=unkept)
     with pytest.raises(RunFailed):
-        run_notebook(find("20_once"), {"window": "1d"}, settings, work=broken)
+        run_notebook(find("20_once"), {"window": "1d"}, settings, work=broken, keep=unkept)
     return settings
 
 
