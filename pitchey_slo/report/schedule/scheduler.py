@@ -70,6 +70,7 @@ class Scheduler:
         self._lock = threading.Lock()
         self._stop, self._wake = threading.Event(), threading.Event()
         self._recovered = False
+        self._idle = False  # nothing waits and nothing is unsettled: without schedules there is nothing to look at
 
     # by itself
 
@@ -92,8 +93,13 @@ class Scheduler:
     def _look_on(self) -> None:
         while not self._stop.is_set():
             try:
-                self.look()
-                self.settle()
+                if self.book.current() or not self._idle:
+                    self.look()
+                    self.settle()
+                    waiting = kept.open_dues(self._query)
+                    self._idle = not waiting and not kept.unsettled(self._query)
+                    if waiting:
+                        self._wake.set()
             except Exception:
                 log.exception("schedules could not be looked at; again in %g s", EVERY)
             self._stop.wait(EVERY)
@@ -108,8 +114,9 @@ class Scheduler:
                     finally:
                         self._give_back(due)
             except Exception:
-                log.exception("a due report could not be worked on; again in %g s", EVERY)
-            self._wake.wait(EVERY)
+                log.exception("a due report could not be worked on, and is taken up again")
+            if not self._stop.is_set():  # asked after the clearing above: a stop in between is not slept through
+                self._wake.wait()
 
     # step by step
 
