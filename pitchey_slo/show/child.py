@@ -8,6 +8,8 @@ minutes it is left, the socket is closed, and the server shows its small pages i
 from __future__ import annotations
 
 import contextlib
+import http.client
+import json
 import logging
 import os
 import secrets
@@ -62,6 +64,19 @@ class Dashboards:
     def pid(self) -> int | None:
         """The process that runs now."""
         return self._process.pid if self._process is not None else None
+
+    def viewers(self) -> int | None:
+        """Pages that are open; None when the process does not answer at once."""
+        host, port = self._listener.getsockname()[:2]
+        named = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+        asked = http.client.HTTPConnection(named, port, timeout=1.0)
+        try:
+            asked.request("GET", "/alive")
+            return int(json.loads(asked.getresponse().read(1_024))["viewers"])
+        except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
+            return None
+        finally:
+            asked.close()
 
     def start(self, info: ServerInfo) -> None:
         """Start the process for the server behind `info`; returns at once."""

@@ -204,4 +204,4 @@ class Alive(Plain):
 
     def get(self) -> None:
         self.set_header("Content-Type", "application/json")
-        self.finish('{"status":"alive"}')
+        self.finish(f'{{"status":"alive","viewers":{len(self.app.viewers)}}}')

@@ -17,7 +17,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ from pitchey_slo.store import backup as _backup
 from pitchey_slo.store import minutes, retention
 from pitchey_slo.store.backup import Restored, restore
 from pitchey_slo.store.dedup import Dedup
+from pitchey_slo.store.effort import Disk, Effort, disk
 from pitchey_slo.store.flush import Flusher, flush_table
 from pitchey_slo.store.home import Home
 from pitchey_slo.store.hot import Hot
@@ -47,6 +48,8 @@ from pitchey_slo.store.writer import Receipt, Writer
 from pitchey_slo.tables import GROWING, STORED
 
 __all__ = [
+    "Disk",
+    "Effort",
     "LakeReader",
     "Receipt",
     "Removed",
@@ -258,6 +261,22 @@ class Store:
             lake_lag_seconds=self._flusher.lag() if self._flusher else None,
             lake_error=self._flusher.last_error if self._flusher else None,
         )
+
+    def effort(self) -> Effort:
+        """What was committed and flushed since `open`, and how long that took."""
+        flushed = self._flusher.effort if self._flusher else Effort()
+        return replace(
+            self._writer.effort,
+            series=len(self._index),
+            flushes=flushed.flushes,
+            flushes_failed=flushed.flushes_failed,
+            flush_seconds=flushed.flush_seconds,
+        )
+
+    def disk(self) -> Disk:
+        """What the store takes of this machine's disk."""
+        lake = None if "://" in self.settings.lake_uri else Path(self.settings.lake_uri)
+        return disk(self.home.hot, self.home.wal, lake)
 
     def close(self) -> None:
         """Commit what waits, flush to the lake, fold the log into the file, release the lock."""

@@ -19,6 +19,7 @@ from deltalake.exceptions import DeltaError
 
 from pitchey_slo.errors import PitcheyError
 from pitchey_slo.store import rollups
+from pitchey_slo.store.effort import Effort
 from pitchey_slo.store.engine import in_memory
 from pitchey_slo.store.hot import Hot
 from pitchey_slo.store.lake import Lake, plain_schema
@@ -126,6 +127,8 @@ class Flusher:
         #: monotonic time of the last flush that worked; the age of it is the lag of the lake
         self.last_success = time.monotonic()
         self.last_error: str | None = None
+        #: of the flushes, written by this thread
+        self.effort = Effort()
         self._thread = threading.Thread(target=self._run, name="flush", daemon=True)
         self._thread.start()
 
@@ -139,8 +142,13 @@ class Flusher:
 
     def _run(self) -> None:
         while not self._stop.wait(self._seconds):
+            begun = time.monotonic()
             if self._attempt("flush", self._flush):
                 self.last_success, self.last_error = time.monotonic(), None
+            else:
+                self.effort.flushes_failed += 1
+            self.effort.flushes += 1
+            self.effort.flush_seconds += time.monotonic() - begun
             for name, every, chore in self._chores:
                 if time.monotonic() >= self._due[name] and not self._stop.is_set():
                     self._attempt(name, chore)

@@ -24,6 +24,7 @@ import pyarrow as pa
 from pitchey_slo.errors import PitcheyError, StoreBusy, StoreError, StoreUnavailable
 from pitchey_slo.series import SampleBatch
 from pitchey_slo.store.dedup import Dedup
+from pitchey_slo.store.effort import Effort
 from pitchey_slo.store.hot import Hot
 from pitchey_slo.store.samples import SampleReceipt, SeriesIndex
 from pitchey_slo.store.seen import Hashes
@@ -89,6 +90,8 @@ class Writer:
         self.seq = first_seq
         #: last commit that touched a table; the flush reads it to know what is new
         self.touched: dict[str, int] = dict.fromkeys(STORED, first_seq)
+        #: of the commits, written by the writer's thread
+        self.effort = Effort()
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
         self._thread.start()
 
@@ -179,7 +182,7 @@ class Writer:
                 _answer(job, result)
 
     def _commit(self, group: list[Job]) -> list[Any]:
-        seq = self.seq + 1
+        seq, begun = self.seq + 1, time.monotonic()
         with self._hot.cursor() as cursor:
             cursor.execute("BEGIN")
             try:
@@ -197,6 +200,10 @@ class Writer:
                 raise
         self._hot.home.acknowledge(seq)
         self.seq = seq
+        self.effort.commits += 1
+        self.effort.commit_seconds += time.monotonic() - begun
+        self.effort.commit_bytes += sum(job.size for job in group)
+        self.effort.commit_rows += transaction.stored
         for table, hashes in transaction.new_hashes:
             self._dedup.remember(table, hashes)
         for table in transaction.tables:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from datetime import datetime
 
@@ -47,6 +48,7 @@ from pitchey_slo.web.health_checks import HealthChecks
 from pitchey_slo.web.house import House
 from pitchey_slo.web.limits import Limits
 from pitchey_slo.web.meter import Metered
+from pitchey_slo.web.overhead import Overhead
 from pitchey_slo.web.queries import QueryLimits
 from pitchey_slo.web.schedules import Schedules
 from pitchey_slo.web.series import Series
@@ -97,6 +99,9 @@ def create_app(
     board = app.state.status = StatusBoard(app.state.house, app.state.synthetic)
     app.state.publisher = Publisher(settings, lambda: board.ready, app.state.series.meter)
     app.state.analytics_engine = analytics_engine.AnalyticsEngine(app.state.house, app.state.series.meter)
+    app.state.overhead = Overhead(
+        app.state.series, app.state.alerting, processes=lambda: processes(app), viewers=lambda: viewers(app)
+    )
     errors.install(app)
     for section in SECTIONS:
         app.include_router(section.router)
@@ -106,3 +111,16 @@ def create_app(
         if scope_of(route) is None:
             raise ValueError(f"{route} says nothing about who may call it; give it **needs(scope)")
     return app
+
+
+def processes(app: FastAPI) -> dict[str, int]:
+    """This process and, if there is one, that of the dashboards."""
+    screens = getattr(app.state, "screens", None)
+    pid = screens.pid if screens is not None and screens.up else None
+    return {"server": os.getpid(), **({} if pid is None else {"dashboards": pid})}
+
+
+def viewers(app: FastAPI) -> int | None:
+    """Open pages of dashboards; None without dashboards."""
+    screens = getattr(app.state, "screens", None)
+    return None if screens is None or not screens.up else screens.viewers()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
+import pyarrow.compute as pc
 from fastapi import APIRouter, Request, Response
 
 from pitchey_slo.collect import Batch, decode
@@ -96,7 +98,12 @@ def decode_and_submit(
     house: House, request: Request, pieces: list[bytes], table: Table, key: str | None
 ) -> tuple[Batch, Future[Receipt] | None]:
     """Runs in a decoding thread."""
+    begun, meter = time.perf_counter(), series_of(request).meter
     batch = decoded(house, request, pieces, table, key)
+    meter.took("decode_seconds", time.perf_counter() - begun, table=table.name)
+    if "source" in batch.rows.schema.names:
+        found = pc.value_counts(batch.rows["source"])
+        meter.sources(table.name, dict(zip(found.field(0).to_pylist(), found.field(1).to_pylist(), strict=True)))
     return batch, house.opened().submit(table.name, batch.rows) if batch.rows.num_rows else None
 
 

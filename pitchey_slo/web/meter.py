@@ -2,55 +2,45 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 import numpy as np
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from pitchey_slo.names import OWN_SERIES
 from pitchey_slo.series import Labels, Metadata, SampleBatch, labels_of
 from pitchey_slo.store import Receipt, SampleReceipt, StoreStatus
+from pitchey_slo.web.auth import scope_of
+
+log = logging.getLogger(__name__)
 
 PREFIX: Final = "pitchey_slo_"
+#: Upper bounds of the histogram of acknowledgements, seconds; above the last one is +Inf.
+BOUNDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+#: Sources that are counted by name: senders name themselves, and names must not become series without end.
+MOST_SOURCES: Final = 50
+OTHERS: Final = "(other)"
+
+#: The whole name of a series, its labels, its value now.
+Fact = tuple[str, dict[str, str], float]
 
 
 class Meter:
     """Counters since this process began; any thread may add."""
 
-    descriptions: Final = {
-        f"{PREFIX}rows_total": Metadata("counter", "rows of deliveries, by table and what became of them"),
-        f"{PREFIX}rows_refused_total": Metadata("counter", "rows refused, by table and reason"),
-        f"{PREFIX}samples_total": Metadata("counter", "samples, by way in and what became of them"),
-        f"{PREFIX}samples_refused_total": Metadata("counter", "samples refused, by way in and reason"),
-        f"{PREFIX}otlp_spans_not_kept_total": Metadata("counter", "spans that came by OTLP and are no HTTP request"),
-        f"{PREFIX}http_requests_total": Metadata("counter", "requests answered, by method, path and status"),
-        f"{PREFIX}http_request_seconds": Metadata("summary", "time until the answer was sent, by method and path"),
-        f"{PREFIX}status_published_total": Metadata("counter", "times the status page was published to Cloudflare KV"),
-        f"{PREFIX}status_publish_errors_total": Metadata("counter", "times publishing it failed"),
-        f"{PREFIX}analytics_engine_pulls_total": Metadata("counter", "pulls of Analytics Engine, by how they ended"),
-        f"{PREFIX}analytics_engine_rows_total": Metadata(
-            "counter", "data points pulled, by table and what became of them"
-        ),
-        f"{PREFIX}analytics_engine_up": Metadata("gauge", "1 when the last pull of Analytics Engine got through"),
-        f"{PREFIX}analytics_engine_behind_seconds": Metadata(
-            "gauge", "time since the newest moment that was pulled from Analytics Engine"
-        ),
-        f"{PREFIX}queue_bytes": Metadata("gauge", "bytes that wait to be written"),
-        f"{PREFIX}free_bytes": Metadata("gauge", "free bytes on the disk of the store"),
-        f"{PREFIX}commit_sequence": Metadata("gauge", "number of the newest durable commit"),
-        f"{PREFIX}flushed_sequence": Metadata("gauge", "number of the newest commit that the lake holds whole"),
-        f"{PREFIX}lake_lag_seconds": Metadata("gauge", "time since the last flush to the lake that worked"),
-        f"{PREFIX}ready": Metadata("gauge", "1 when deliveries are taken"),
-        f"{PREFIX}queries": Metadata("gauge", "queries that run or wait"),
-    }
+    descriptions: Final = {name: Metadata(*map(str.strip, told.split(":", 1))) for name, told in OWN_SERIES.items()}
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._counts: Counter[Labels] = Counter()
         self._gauges: dict[str, Callable[[], float | None]] = {}
+        self._asked: list[Callable[[], Iterable[Fact]]] = []
+        self._sources: set[str] = set()
 
     def add(self, name: str, value: float, **labels: str) -> None:
         key = labels_of({"__name__": PREFIX + name, **labels})
@@ -60,6 +50,32 @@ class Meter:
     def gauge(self, name: str, value: Callable[[], float | None]) -> None:
         """A number that is asked for when the metrics are; None leaves it out."""
         self._gauges[name] = value
+
+    def ask(self, facts: Callable[[], Iterable[Fact]]) -> None:
+        """Series that others count, asked for when the metrics are; one who cannot answer is left out."""
+        self._asked.append(facts)
+
+    def took(self, name: str, seconds: float, **labels: str) -> None:
+        """One more of a summary without quantiles: `_count` and `_sum`."""
+        self.add(f"{name}_count", 1, **labels)
+        self.add(f"{name}_sum", seconds, **labels)
+
+    def observe(self, name: str, seconds: float, **labels: str) -> None:
+        """One more of a histogram with `BOUNDS`."""
+        for bound in BOUNDS:
+            self.add(f"{name}_bucket", float(seconds <= bound), **labels, le=f"{bound:g}")
+        self.add(f"{name}_bucket", 1, **labels, le="+Inf")
+        self.took(name, seconds, **labels)
+
+    def sources(self, table: str, found: Mapping[str | None, int]) -> None:
+        """Rows of a delivery by who sent them."""
+        for source, count in found.items():
+            name = source or "nobody"
+            with self._lock:
+                if name not in self._sources and len(self._sources) >= MOST_SOURCES:
+                    name = OTHERS
+                self._sources.add(name)
+            self.add("source_rows_total", count, table=table, source=name)
 
     def rows(self, table: str, receipt: Receipt | None, reasons: Mapping[str, int]) -> None:
         """One delivery of rows."""
@@ -90,7 +106,7 @@ class Meter:
         with self._lock:
             counts = dict(self._counts)
         now = {labels_of({"__name__": PREFIX + name}): float(v) for name, v in gauges.items() if v is not None}
-        found: dict[Labels, float] = {**counts, **now}
+        found: dict[Labels, float] = {**counts, **now, **self._answers()}
         count = len(found)
         return SampleBatch(
             list(found),
@@ -99,6 +115,15 @@ class Meter:
             np.array(list(found.values()), np.float64),
             dict(self.descriptions),
         )
+
+    def _answers(self) -> dict[Labels, float]:
+        found: dict[Labels, float] = {}
+        for facts in self._asked:
+            try:
+                found |= {labels_of({"__name__": name, **labels}): float(value) for name, labels, value in facts()}
+            except Exception as error:  # noqa: BLE001  # a part that is starting or stopping has nothing to say
+                log.debug("own metrics: %s: %s", type(error).__name__, error)
+        return found
 
 
 class Metered:
@@ -122,11 +147,15 @@ class Metered:
             await self.app(scope, receive, noted)
         finally:
             meter: Any = scope["app"].state.series.meter
-            path = getattr(scope.get("route"), "path", "none")
+            route = scope.get("route")
+            path = getattr(route, "path", "none")
+            seconds = time.perf_counter() - begun
             method = scope["method"] if scope["method"] in _METHODS else "other"
             meter.add("http_requests_total", 1, method=method, path=path, status=str(status[0]))
-            meter.add("http_request_seconds_count", 1, method=method, path=path)
-            meter.add("http_request_seconds_sum", time.perf_counter() - begun, method=method, path=path)
+            meter.took("http_request_seconds", seconds, method=method, path=path)
+            need = scope_of(route)
+            if method == "POST" and 200 <= status[0] < 300 and need is not None and need.scope == "ingest":
+                meter.observe("ack_seconds", seconds, path=path)
 
 
 _METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"}

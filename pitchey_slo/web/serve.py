@@ -47,6 +47,11 @@ class Screens(Protocol):
     @property
     def up(self) -> bool: ...
 
+    @property
+    def pid(self) -> int | None: ...
+
+    def viewers(self) -> int | None: ...
+
     def start(self, info: ServerInfo) -> None: ...
 
     def close(self) -> None: ...
@@ -142,6 +147,7 @@ async def run(
         app.state.publisher.start()
         engine.start()
         await asyncio.to_thread(schedules.start)
+        app.state.overhead.start()
         helpers += [make(app.state.alerting) for make in beside]
         for helper in helpers:
             helper.start()
@@ -157,6 +163,7 @@ async def run(
         await server
         for helper in helpers:
             helper.close()
+        await asyncio.to_thread(app.state.overhead.close)
         await asyncio.to_thread(app.state.schedules.close)
         await asyncio.to_thread(app.state.health.close)
         await asyncio.to_thread(app.state.anomalies.close)
