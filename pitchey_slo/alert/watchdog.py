@@ -225,6 +225,7 @@ def as_alert(finding: Finding, now: datetime) -> Pushed:
             "summary": finding.text,
             "description": "The workbench watches itself; while this fires, other alerts may be missing or late.",
             "runbook_url": "/docs/runbooks/workbench-blind.md",
+            "dashboard_url": "/show/workbench",
         },
         ends_at=now + timedelta(seconds=3 * EVERY),
         source=SOURCE,

@@ -93,6 +93,8 @@ def test_only_what_the_demo_has_not_is_empty(told: dict[str, dict[str, Any]]) ->
     # requests of a trace are shown when one is chosen
     expected = {"system/alerts", "alerts/inbox", "alerts/firing", "alerts/loudest", "alerts/history"}
     expected |= {"performance/anomalies", "review/decisions", "reports/runs", "review/review"}
+    # the workbench's own series begin when a server runs; test_overhead.py sees them
+    empty = {name for name in empty if not name.startswith("workbench/")}
     assert empty <= expected | {"logs/requests", "logs/new"}
 
 
