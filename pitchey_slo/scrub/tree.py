@@ -10,7 +10,7 @@ from numbers import Integral
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
-from pitchey_slo.scrub.names import infrastructure, kind_of, nothing, structural
+from pitchey_slo.scrub.names import infrastructure, kind_of, nothing, structural, words
 from pitchey_slo.scrub.rules.card import is_card
 from pitchey_slo.scrub.rules.pair import OURS, looks_secret
 
@@ -111,8 +111,14 @@ def _under(scrubber: Scrubber, name: str, value: Any, source: str, depth: int, l
     if kind == "weak" and not looks_secret(text):
         return scrubbed(scrubber, value, source, depth, level + 1)
     if kind == "personal":
-        return scrubber.instead(*scrubber.single(text, source), source)
+        found = scrubber.single(text, source)
+        return text if _no_address(name, found[0], text) else scrubber.instead(*found, source)
     return scrubber.instead(rule, text, source)
+
+
+def _no_address(name: str, rule: str, value: str) -> bool:
+    """True for `ip="v4"` (node exporter's node_udp_queues): a field of addresses that holds a word, not one."""
+    return rule == "personal_key" and "ip" in words(name) and value.isalnum() and len(value) < 7
 
 
 def _named(scrubber: Scrubber, value: Mapping[Any, Any]) -> str | None:
@@ -140,7 +146,8 @@ def label(scrubber: Scrubber, name: str, value: str, source: str) -> str:
         return value
     kind = kind_of(name, scrubber.policy.names)
     if kind == "personal" and not nothing(value) and not scrubber.off("personal_key", source):
-        return scrubber.instead(*scrubber.single(value, source), source, action="hash")
+        found = scrubber.single(value, source)
+        return value if _no_address(name, found[0], value) else scrubber.instead(*found, source, action="hash")
     if kind == "secret" and not nothing(value) and not scrubber.off("secret_key", source):
         return scrubber.instead("secret_key", value, source, action="hash")
     skip = _MACHINES if kind is None and infrastructure(name) else frozenset()

@@ -5,7 +5,7 @@ disk. The *lake* is a folder (or bucket) of Delta tables to which hot is flushed
 process reads only the lake, through `LakeReader`, without locks and without being able to slow the writer. What the
 lake lacks is in hot; what hot trimmed is in the lake; a row is counted once.
 
-    append/submit -> writer (group commit, duplicates out) -> hot.duckdb
+    append/submit -> cleaning (personal data out) -> writer (group commit, duplicates out) -> hot.duckdb
                      flush every 10 s -> lake/<table>/day=.../*.parquet -> LakeReader
 
 This room moves, keeps and counts rows (rollups are made at the flush). It does not judge them: no SLO and no rule lives
@@ -28,11 +28,13 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pitchey_slo.errors import StoreUnavailable
+from pitchey_slo.scrub import Scrubber, scrubber
 from pitchey_slo.series import SampleBatch
 from pitchey_slo.settings import Settings
 from pitchey_slo.store import backup as _backup
 from pitchey_slo.store import minutes, retention
 from pitchey_slo.store.backup import Restored, restore
+from pitchey_slo.store.cleaning import Cleaning
 from pitchey_slo.store.dedup import Dedup
 from pitchey_slo.store.effort import Disk, Effort, disk
 from pitchey_slo.store.flush import Flusher, flush_table
@@ -95,6 +97,7 @@ class Store:
         self.settings = settings
         self.home = home
         self._clock = clock
+        self._cleaning = Cleaning(scrubber(settings))
         self._hot = Hot(self.home, settings.memory_limit, clock)
         self._hot.open()
         self._lake = Lake(settings.lake_uri, settings.storage_options, self._hot.fact("store_id") or "")
@@ -145,9 +148,10 @@ class Store:
         """Queue rows that conform to `HOT[table].schema`; the future resolves when they are durable.
 
         A stream keeps each (source, event_id) once; a register puts rows by id.
+        Personal data and secrets are taken out first, by the rules of config/scrubbing.yml, in this thread.
         Raises StoreBusy, DiskFull or StoreUnavailable at once (all transient: try again later).
         """
-        return self._writer.submit(table, rows)
+        return self._writer.submit(table, self._cleaning.rows(table, rows))
 
     def append(self, table: str, rows: pa.Table) -> Receipt:
         """`submit`, and wait."""
@@ -158,14 +162,20 @@ class Store:
 
         Raises as `submit`.
         """
-        return self._writer.submit_all(rows).result() if rows else {}
+        clean = {table: self._cleaning.rows(table, part) for table, part in rows.items()}
+        return self._writer.submit_all(clean).result() if rows else {}
 
     def samples(self, batch: SampleBatch, *, backfill: bool = False) -> Future[SampleReceipt]:
         """Queue time series samples; the future resolves when they are durable, and says which were refused and why.
 
         A sample equal to a stored one counts as a duplicate; `backfill` accepts samples of any age (files of history).
         """
-        return self._writer.samples(batch, backfill=backfill)
+        return self._writer.samples(self._cleaning.samples(batch), backfill=backfill)
+
+    @property
+    def scrubber(self) -> Scrubber:
+        """What takes personal data out of everything that is stored here, and counts it."""
+        return self._cleaning.scrubber
 
     def query(self, sql: str, params: Sequence[Any] = ()) -> pa.Table:
         """Ask hot: the server's own fixed queries, never text from people."""

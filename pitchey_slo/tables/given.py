@@ -112,7 +112,7 @@ REPORT_RUNS: Final = Table(
         Column("ended_at", TIME, "when it ended; null while it runs"),
         Column("status", TEXT, "running, succeeded or failed", required=True, longest=32),
         Column("failed_cell", pa.int64(), "number of the cell that failed, counted from 1"),
-        Column("error", TEXT, "its error in one line", longest=4_096),
+        Column("error", TEXT, "its error in one line", longest=4_096, scrub="text"),
         Column("output", TEXT, "path of the notebook as it was run", longest=4_096),
         Column("html", TEXT, "path of the page made from it", longest=4_096),
         Column("kind", TEXT, "what people call the notebook: 30_slo_report is slo", longest=128),
