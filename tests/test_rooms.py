@@ -40,6 +40,7 @@ FLOORS = [
     "web",
     "show",
     "demo",
+    "doctor",
     "cli",
     "__main__",
 ]

@@ -32,6 +32,7 @@ COMMANDS = {
     "demo": ("demo", "demo"),
     "serve": ("serve", "serve"),
     "dashboards": ("dashboards", "dashboards"),
+    "doctor": ("doctor", "doctor"),
     "ingest": ("ingest", "ingest"),
     "sql": ("sql", "sql"),
     "query": ("query", "query"),
