@@ -5,9 +5,9 @@ PYTHON ?= python3
 # where the demo puts its store and its reports
 export PITCHEY_HOME ?= data
 export PITCHEY_REPORTS ?= reports
-# make demo SERVE=0 ends after the report; else it sends so many requests per second as they happen
+# make demo SERVE=0 ends after the report; else it goes on with so many requests per second, 0: as dense as the history
 SERVE ?= 1
-LIVE ?= 40
+LIVE ?= 0
 DEMO_ARGS ?=
 
 .DEFAULT_GOAL := help
@@ -28,11 +28,10 @@ $(VENV)/.installed: pyproject.toml requirements.lock
 		|| $(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock -e .
 	@touch $@
 
-demo: setup ## simulate a Pitchey, run the SLO report, serve, alert (SERVE=0: end after the report)
+demo: setup ## simulate a Pitchey, serve, alert, report (SERVE=0: only simulate and report)
 	@if grep -Eqs '"done": ?true' "$(PITCHEY_HOME)/demo.json"; then echo "the demo is in $(PITCHEY_HOME) already; make clean removes it"; \
 	else $(BIN)/pitchey-slo demo $(DEMO_ARGS); fi
-	@$(BIN)/pitchey-slo report run slo
-	@if [ "$(SERVE)" != 0 ]; then exec $(BIN)/pitchey-slo demo --live $(LIVE) --serve; fi
+	@if [ "$(SERVE)" != 0 ]; then exec $(BIN)/pitchey-slo demo --live $(LIVE) --serve; else exec $(BIN)/pitchey-slo report run slo; fi
 
 review: setup ## the weekly threshold review on the demo, with its two planted rules
 	@PITCHEY_CONFIG="$(PITCHEY_HOME)/config" $(BIN)/pitchey-slo report run threshold_review

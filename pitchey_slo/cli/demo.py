@@ -63,7 +63,11 @@ def demo(
     home: Annotated[Path | None, typer.Option(help="folder of the store")] = None,
     again: Annotated[bool, typer.Option("--again", help="write although the home holds a demo already")] = False,
     live: Annotated[
-        float | None, typer.Option(help="instead of history, send so many requests per second as they happen")
+        float | None,
+        typer.Option(
+            min=0,
+            help="instead of history, send so many requests per second as they happen; 0: as dense as the history",
+        ),
     ] = None,
     seconds: Annotated[float | None, typer.Option(help="with --live: stop after so long")] = None,
     serve: Annotated[
@@ -97,8 +101,9 @@ def demo(
         from pitchey_slo.cli.demo_live import Beside, send_live
 
         beside = Beside(port or 0, database, redis) if serve and platform is not False else None
+        rate = live or usual_rate(settings, days, requests)
         told = send_live(
-            settings, console, rate=live, seed=seed, seconds=seconds, calm=calm, serve=serve, platform=beside
+            settings, console, rate=rate, seed=seed, seconds=seconds, calm=calm, serve=serve, platform=beside
         )
     elif platform:
         from pitchey_slo.cli.demo_live import asked_to_stop
@@ -113,6 +118,16 @@ def demo(
         told = _history(settings, console, choose(asked, History.of(settings.home), given=end is not None, again=again))
     if json:
         typer.echo(jsonlib.dumps(told))
+
+
+def usual_rate(settings: Settings, days: int, requests: int) -> float:
+    """Requests per second that the home's history has at this hour; without one, that a history of these options
+    would have."""
+    from pitchey_slo.demo.traffic import usual
+
+    held = History.of(settings.home)
+    now = datetime.now(UTC)
+    return usual(held.requests, held.days, now) if held else usual(requests, days, now)
 
 
 def choose(asked: History, held: History | None, *, given: bool, again: bool) -> History:
@@ -249,7 +264,7 @@ def _tell(
     for command, why in (
         ("slo report", "what is left of each error budget"),
         ("report run 30_slo_report", "the same as a page to open a meeting with"),
-        ("demo --live 40 --serve", "the API and dashboards on this data, live traffic, and incidents that alert"),
+        ("demo --live 0 --serve", "the API and dashboards on this data, live traffic, and incidents that alert"),
         ("serve", "the API alone"),
     ):
         console.print(f"  {f'pitchey-slo {command}{option}':<58} {why}", highlight=False, soft_wrap=True)

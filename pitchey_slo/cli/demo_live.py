@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -17,9 +18,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pitchey_slo.cli.demo_platform import environment, live_config, tell
+from pitchey_slo.cli.demo_platform import config_of, environment, live_config, tell
+from pitchey_slo.cli.demo_tour import Reports, steps_of, told_of
 from pitchey_slo.client import ServerInfo, find_server
-from pitchey_slo.errors import StoreUnavailable
+from pitchey_slo.errors import ConfigError, StoreUnavailable
 from pitchey_slo.settings import Settings
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from pitchey_slo.demo.agents import Agents
-    from pitchey_slo.demo.collector import Arrived
+    from pitchey_slo.demo.collector import Arrived, Collector
     from pitchey_slo.demo.platform import Platform
     from pitchey_slo.demo.unrest import Unrest
 
@@ -108,7 +110,7 @@ def _agents(settings: Settings, platform: Platform, stack: ExitStack) -> Agents 
 def serving(settings: Settings, console: Console, platform: Platform | None = None) -> Iterator[list[Arrived]]:
     """A server on this home whose alerts arrive here; gives what arrived. A server that runs already is left alone.
     With `platform` it checks and tests that one."""
-    from pitchey_slo.demo import Collector
+    from pitchey_slo.demo.collector import Collector
 
     running = find_server(settings.home)
     if running is not None:
@@ -121,11 +123,13 @@ def serving(settings: Settings, console: Console, platform: Platform | None = No
         Collector(lambda message: console.print(*_words(message), sep="\n", soft_wrap=True)) as collector,
         _server(settings, collector.url, platform) as info,
     ):
-        _opening(console, info, collector.url, _option(settings))
+        collector.steps = steps_of(info, settings, config_of(settings), settings.home / SERVER_LOG)
+        _opening(console, info, collector)
         if platform is not None:
             tell(console, platform)
             console.print("health checks and tests look at it, and the incidents happen to it too", soft_wrap=True)
-        yield collector.messages
+        with Reports(settings, config_of(settings), console):
+            yield collector.messages
 
 
 @contextmanager
@@ -134,11 +138,14 @@ def _server(settings: Settings, collector: str, platform: Platform | None) -> It
 
     routes = Path(demo.__file__).with_name("alert_routes.yml")
     env = {**os.environ, "PITCHEY_ROUTES": str(routes), "PITCHEY_DEMO_COLLECTOR": collector}
-    env |= {"PITCHEY_HOME": str(settings.home.resolve()), "PITCHEY_CONFIG": str(settings.config.resolve())}
+    env |= {"PITCHEY_HOME": str(settings.home.resolve()), "PITCHEY_CONFIG": str(config_of(settings).resolve())}
     env |= {"PITCHEY_HOST": settings.host, "PITCHEY_PORT": str(settings.port)}
     if settings.host in ("127.0.0.1", "localhost", "::1"):  # whoever is on this machine may try everything
         env.setdefault("PITCHEY_DASHBOARDS_ANONYMOUS", "operator")
     settings.home.mkdir(parents=True, exist_ok=True)
+    for port, name in ((settings.port, "PITCHEY_PORT"), (settings.dashboards_port, "PITCHEY_DASHBOARDS_PORT")):
+        if name == "PITCHEY_PORT" or settings.dashboards != "off":
+            check_port(settings.host, port, name)
     if platform is not None:
         env |= environment(platform) | {"PITCHEY_CONFIG": str(live_config(settings).resolve())}
     path = settings.home / SERVER_LOG
@@ -156,6 +163,18 @@ def _server(settings: Settings, collector: str, platform: Platform | None) -> It
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def check_port(host: str, port: int, name: str) -> None:
+    """Raises ConfigError that says which setting chooses another, when somebody listens there."""
+    if not port:
+        return
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        socket.create_server((host, port), family=family).close()
+    except OSError as error:
+        hint = f"stop what listens there, or take a free one: {name}=0 make demo"
+        raise ConfigError(f"port {port} of {host}: {error.strerror}", key=name, hint=hint) from None
 
 
 def _ready(process: subprocess.Popen[bytes], home: Path, log: Path) -> ServerInfo:
@@ -255,20 +274,11 @@ def _plain(message: Arrived) -> dict[str, Any]:
     }
 
 
-def _opening(console: Console, info: ServerInfo, collector: str, option: str) -> None:
-    lines = (
-        f"serving on {info.url}; who is told of alerts arrives here and on {collector}",
-        *([f"dashboards on {info.dashboards}"] if info.dashboards else []),
-        "In about 20 s an incident begins; rules and SLOs are those of config/. Soon burn alerts fire, in two minutes",
-        "HighErrorRate; those of one name and service are one message. The on-call is told first, a minute later the",
-        "second, another minute later the head, since nobody takes it on (see below). Some minutes after the incident",
-        "is over they hear that HighErrorRate is resolved; burn alerts last longer, as their windows do.",
-        "After a quarter of an hour hardly a pitch opens and nothing fails: no threshold sees it, UnusualSeries does.",
-    )
-    for line in lines:
+def _opening(console: Console, info: ServerInfo, collector: Collector) -> None:
+    console.print(f"\nWho is told of alerts, and what to look at: {collector.url}/", style="bold", soft_wrap=True)
+    for line in told_of(collector.steps):
         console.print(line, soft_wrap=True, highlight=False)
-    console.print("In another shell, meanwhile:", highlight=False)
-    _look(console, option)
+    console.print(f"\nthe API on {info.url}; Ctrl-C ends everything", soft_wrap=True)
 
 
 def _closing(console: Console, settings: Settings) -> None:

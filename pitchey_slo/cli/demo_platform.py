@@ -85,13 +85,22 @@ def tell(console: Console, platform: Platform) -> None:
     console.print(f"mend it:  curl -X DELETE {platform.control}/faults", soft_wrap=True, highlight=False)
 
 
+def config_of(settings: Settings) -> Path:
+    """The configuration that the demo's server uses: the one asked for, else the copy in the home, with its two planted
+    rules, so that what is decided in a demo changes the demo and not the files one was given."""
+    own = settings.home / "config"
+    if settings.config == Settings.model_fields["config"].default and (own / "rules" / "demo.yml").is_file():
+        return own
+    return settings.config if settings.config.is_dir() else shipped("config")
+
+
 def live_config(settings: Settings) -> Path:
     """A folder of configurations for the server of the demo: links to what is in use, but checks of the platform,
     tests that run every half minute, and series to watch that live traffic does not disturb. Made anew each time; a
     folder that is linked is edited through it."""
     from pitchey_slo import demo
 
-    source = (settings.config if settings.config.is_dir() else shipped("config")).resolve()
+    source = config_of(settings).resolve()
     folder = settings.home / CONFIG
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)

@@ -6,32 +6,21 @@ body of Alertmanager (version 4), so any Alertmanager may send to it too.
 
 from __future__ import annotations
 
-import html
 import json
+import secrets
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 
+from pitchey_slo.demo.collector_page import Step, lanes, page
+
 #: Messages the page shows, newest first.
 SHOWN: Final = 200
 #: Bytes of one message.
 LARGEST: Final = 8 << 20
-
-_PAGE: Final = """<!doctype html><html lang="en"><meta charset="utf-8"><meta http-equiv="refresh" content="3">
-<meta name="viewport" content="width=device-width"><title>Who was told</title><style>
-:root {{ color-scheme: light dark }} body {{ font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem;
-padding: 0 1rem }} li {{ list-style: none; border-left: .3rem solid #888; margin: .8rem 0; padding: .1rem .8rem }}
-li.critical {{ border-color: #c62828 }} li.warning {{ border-color: #ef8f00 }} li.resolved {{ border-color: #2e7d32 }}
-ul {{ padding: 0 }} time, .to {{ opacity: .7; margin-right: .8em }} p {{ margin: .1rem 0 }}</style>
-<h1>Who was told</h1><p>Messages of the demo's alerts, the newest first. The pager and the chat are this page.</p>
-<ul>{items}</ul></html>
-"""
-_ITEM: Final = (
-    '<li class="{mood}"><p><time>{at}</time><span class="to">{to}</span><strong>{title}</strong></p>{lines}</li>'
-)
 
 
 @dataclass(frozen=True)
@@ -45,7 +34,7 @@ class Arrived:
     title: str
     lines: tuple[str, ...]
     alerts: tuple[str, ...]
-    link: str
+    links: tuple[tuple[str, str], ...] = ()
 
     @property
     def mood(self) -> str:
@@ -58,6 +47,8 @@ class Collector:
 
     def __init__(self, on_message: Callable[[Arrived], None] = lambda _: None) -> None:
         self.messages: list[Arrived] = []
+        #: what the page tells people to look at
+        self.steps: Sequence[Step] = ()
         self._ids: set[str] = set()
         self._lock = threading.Lock()
         self._on_message = on_message
@@ -90,20 +81,16 @@ class Collector:
             self.messages.append(arrived)
         self._on_message(arrived)
 
-    def page(self) -> str:
+    def page(self, nonce: str) -> str:
+        return page(self.steps, self._newest(), nonce)
+
+    def lanes(self) -> str:
+        """What changes of the page."""
+        return lanes(self._newest())
+
+    def _newest(self) -> list[Arrived]:
         with self._lock:
-            shown = self.messages[: -SHOWN - 1 : -1]
-        items = [
-            _ITEM.format(
-                mood=html.escape(m.mood),
-                at=f"{m.at:%H:%M:%S} UTC",
-                to=html.escape(m.to),
-                title=html.escape(m.title),
-                lines="".join(f"<p>{html.escape(line)}</p>" for line in m.lines),
-            )
-            for m in shown
-        ]
-        return _PAGE.format(items="".join(items) or "<li><p>Nothing has come yet.</p></li>")
+            return self.messages[: -SHOWN - 1 : -1]
 
 
 def read(to: str, body: Any) -> Arrived:
@@ -111,6 +98,7 @@ def read(to: str, body: Any) -> Arrived:
     if not isinstance(body, dict) or not isinstance(body.get("alerts"), list):
         raise ValueError("not a webhook message of Alertmanager: `alerts` is missing")
     own: dict[str, Any] = body.get("pitchey") or {}
+    links = own.get("links")
     alerts = [a for a in body["alerts"] if isinstance(a, dict)]
     names = [str((a.get("labels") or {}).get("alertname", "")) for a in alerts]
     said = [str((a.get("annotations") or {}).get("summary", "")) for a in alerts]
@@ -123,8 +111,14 @@ def read(to: str, body: Any) -> Arrived:
         title=str(own.get("title") or f"[{str(body.get('status', '')).upper()}] {', '.join(dict.fromkeys(names))}"),
         lines=tuple(str(line) for line in own.get("lines") or said if line),
         alerts=tuple(names),
-        link=str((own.get("links") or {}).get("Why", "")),
+        links=tuple((str(text), str(to)) for text, to in links.items()) if isinstance(links, dict) else (),
     )
+
+
+def policy(nonce: str) -> str:
+    """Content-Security-Policy of an answer: its own script, if it has one, and questions to this server."""
+    script = f"; script-src 'nonce-{nonce}'; connect-src 'self'" if nonce else ""
+    return f"default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'{script}"
 
 
 def _handler(collector: Collector) -> type[BaseHTTPRequestHandler]:
@@ -143,17 +137,22 @@ def _handler(collector: Collector) -> type[BaseHTTPRequestHandler]:
             self._answer(200, "shown", "text/plain")
 
         def do_GET(self) -> None:
-            if self.path != "/":
+            nonce = secrets.token_urlsafe(16)
+            if self.path == "/":
+                self._answer(200, collector.page(nonce), "text/html", nonce)
+            elif self.path == "/lanes":
+                self._answer(200, collector.lanes(), "text/html")
+            else:
                 self._answer(404, "the page is /", "text/plain")
-                return
-            self._answer(200, collector.page(), "text/html")
 
-        def _answer(self, status: int, text: str, kind: str) -> None:
+        def _answer(self, status: int, text: str, kind: str, nonce: str = "") -> None:
             body = text.encode()
             self.send_response(status)
             self.send_header("Content-Type", f"{kind}; charset=utf-8")
             self.send_header("Content-Length", str(len(body)))
-            self.send_header("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
+            self.send_header("Content-Security-Policy", policy(nonce))
+            self.send_header("X-Content-Type-Options", "nosniff")
+            self.send_header("Cache-Control", "no-store")
             self.end_headers()
             self.wfile.write(body)
 

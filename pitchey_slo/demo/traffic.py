@@ -58,6 +58,11 @@ def now(at: datetime) -> NDArray[np.float64]:
     return np.array([rhythm(p, at.replace(second=0, microsecond=0), 1)[0] for p in PLACES])
 
 
+def usual(requests: int, days: int, at: datetime) -> float:
+    """Requests per second that a history of so many requests has at this minute of the week."""
+    return requests / (days * 86_400) * float(now(at).sum() / sum(p.share for p in PLACES))
+
+
 def arrive(
     rng: np.random.Generator, start: int, step: int, drawn: NDArray[np.int64], surges: tuple[Surge, ...]
 ) -> Arrivals:

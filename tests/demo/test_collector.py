@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import httpx
@@ -11,6 +12,7 @@ from pitchey_slo import demo
 from pitchey_slo.alert.config import load_routes
 from pitchey_slo.alert.simulate import route_of
 from pitchey_slo.demo import Collector
+from pitchey_slo.demo.collector_page import Step
 from pitchey_slo.settings import Settings
 from tests.demo.conftest import END
 
@@ -39,10 +41,57 @@ def test_a_message_is_kept_once_and_shown(collector):
     page = httpx.get(collector.url, trust_env=False)
     assert "on-call" in page.text
     assert "Down &lt;script&gt;" in page.text
-    assert "<script" not in page.text
-    assert "<b>" not in page.text
-    for word in ("http:", "https:", "src=", "href="):
+    assert page.text.count("<script") == 1  # its own, whose nonce the policy names
+    (nonce,) = re.findall(r'<script nonce="([^"]+)">', page.text)
+    assert f"script-src 'nonce-{nonce}'" in page.headers["content-security-policy"]
+    assert nonce not in httpx.get(collector.url, trust_env=False).text
+    assert "&lt;b&gt;2 %" in page.text
+    assert "<b>2 %" not in page.text
+    for word in ("https:", "src=", "@import", "url("):
         assert word not in page.text  # it loads nothing from anywhere
+    lanes = httpx.get(f"{collector.url}/lanes", trust_env=False).text
+    assert lanes in page.text
+    assert "<script" not in lanes
+
+
+def test_links_lead_to_this_machine_or_nowhere(collector):
+    links = {
+        "Why": "http://127.0.0.1:8001/alerts/a1",
+        "Runbook": "javascript:alert(1)",
+        "<b>": 'http://127.0.0.1:8001/"><img src=x onerror=alert(1)>',
+        "Out": "http://example.org/",
+        "Odd": ["x"],
+    }
+    post(collector, "team-chat", BODY | {"pitchey": BODY["pitchey"] | {"links": links}})
+    post(collector, "on-call", BODY | {"pitchey": BODY["pitchey"] | {"id": "n2", "links": "none"}})
+    lanes = httpx.get(f"{collector.url}/lanes", trust_env=False).text
+    hrefs = re.findall(r'href="([^"]*)"', lanes)
+    assert hrefs[0] == "http://127.0.0.1:8001/alerts/a1"
+    assert len(hrefs) == 2
+    assert "<img" not in lanes
+    assert "javascript" not in lanes
+
+
+def test_who_is_told_decides_how_it_is_shown(collector):
+    for number, to in enumerate(("on-call", "head-of-engineering", "team-chat", "somebody-else")):
+        post(collector, to, BODY | {"pitchey": BODY["pitchey"] | {"id": f"m{number}", "title": f"to {to}"}})
+    lanes = httpx.get(f"{collector.url}/lanes", trust_env=False).text
+    pager, mail, chat = re.findall(r'<section class="(?:pager|mail|chat)">.*?</section>', lanes)
+    assert "to on-call" in pager
+    assert "to head-of-engineering" in mail
+    assert "to team-chat" in chat
+    assert "to somebody-else" in chat
+
+
+def test_what_to_look_at_stands_on_top(collector):
+    collector.steps = [
+        Step("Look <here>", "and there", "http://127.0.0.1:1/", "pitchey-slo x"),
+        Step("No", "y", "ftp:x"),
+    ]
+    text = httpx.get(collector.url, trust_env=False).text
+    assert '<a href="http://127.0.0.1:1/">Look &lt;here&gt;</a>' in text
+    assert "<code>pitchey-slo x</code>" in text
+    assert "ftp:x" not in text
 
 
 def test_alertmanagers_own_body_is_read_too(collector):

@@ -1,10 +1,12 @@
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
-from pitchey_slo.demo import LiveGauges, live, upcoming
+from pitchey_slo.demo import LiveGauges, live, simulate, upcoming
 from pitchey_slo.demo.plan import moment
+from pitchey_slo.demo.traffic import usual
 from pitchey_slo.errors import ConfigError
 from pitchey_slo.tables import TABLES
 
@@ -82,3 +84,17 @@ def test_gauges_come_every_fifteen_seconds_and_counters_grow():
     active = [b["pitchey_db_connections_active"] for b in by_name]
     assert max(active[:3]) < 75
     assert min(active[4:]) > 85
+
+
+def test_live_traffic_is_as_dense_as_the_history_at_that_hour():
+    """The same hour of the week, counted in a simulated history without its surges and incidents' losses."""
+    requests, days = 200_000, 14
+    end = datetime(2026, 11, 23, 0, 0, tzinfo=UTC)
+    at = datetime(2026, 11, 18, 9, 0, tzinfo=UTC)
+    parts = [t for name, t in simulate(seed=7, days=days, end=end, requests=requests) if name == "requests"]
+    ts = np.concatenate([t["ts"].cast(pa.int64()).to_numpy() for t in parts]) / 1e6
+    counts = [((ts >= a) & (ts < a + 3600)).sum() for a in (at.timestamp(), at.timestamp() - 7 * 86_400)]
+    expected = np.mean([usual(requests, days, at + timedelta(minutes=m)) for m in range(60)]) * 3600
+    assert np.mean(counts) == pytest.approx(expected, rel=0.35)
+    night = usual(requests, days, datetime(2026, 11, 18, 3, tzinfo=UTC))
+    assert night < usual(requests, days, datetime(2026, 11, 18, 18, tzinfo=UTC))
