@@ -1,20 +1,34 @@
-"""API tokens: shown once, kept as a hash. A random 32-byte secret needs no slow hash, SHA-256 is enough."""
+"""API tokens: shown once, kept as a hash. A random 32-byte secret needs no slow hash, SHA-256 is enough.
+
+Beside the table `tokens.json` in the home lists them without their hashes, for those who may not open the hot file
+while a server owns it: the monthly audit. It is renewed with every change, and with uses at most once an hour."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import json
+import os
 import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
-from pitchey_slo.errors import ConfigError, did_you_mean
-from pitchey_slo.names import SCOPES, TOKEN_PREFIX
+import duckdb
+
+from pitchey_slo.errors import ConfigError, StoreError, did_you_mean
+from pitchey_slo.names import HOT_FILE, SCOPES, TOKEN_PREFIX
 from pitchey_slo.store.hot import Hot
 
 if TYPE_CHECKING:
     from pitchey_slo.store.writer import Writer
+
+LIST: Final = "tokens.json"
+#: Uses are written to the list at most this often.
+LIST_EVERY: Final = timedelta(hours=1)
+_COLUMNS: Final = ("id", "name", "scopes", "created_at", "expires_at", "revoked_at", "last_used_at")
 
 
 @dataclass(frozen=True)
@@ -46,6 +60,7 @@ class Tokens:
         self._hot = hot
         self._writer = writer
         self._clock = clock
+        self._listed: datetime | None = None
 
     def create(self, name: str, scopes: Iterable[str], days: int | None = 365) -> str:
         """Make a token and return its text, the only time it can be seen. `days` None: never expires."""
@@ -66,6 +81,7 @@ class Tokens:
         self._writer.write(
             lambda c: c.execute("INSERT INTO tokens VALUES (?, ?, ?, ?, ?, ?, NULL, NULL)", row)
         ).result()
+        self._list()
         return text
 
     def list(self) -> list[Token]:
@@ -84,7 +100,47 @@ class Tokens:
         self._writer.write(
             lambda c: c.execute("UPDATE tokens SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL", [now, token_id])
         ).result()
+        self._list()
 
     def used(self, token_id: str, at: datetime) -> None:
         """Note that a token was used; nobody waits for it."""
-        self._writer.write(lambda c: c.execute("UPDATE tokens SET last_used_at = ? WHERE id = ?", [at, token_id]))
+        done = self._writer.write(
+            lambda c: c.execute("UPDATE tokens SET last_used_at = ? WHERE id = ?", [at, token_id])
+        )
+        if self._listed is None or at - self._listed >= LIST_EVERY:
+            self._listed = at
+            done.add_done_callback(lambda _: self._list())
+
+    def _list(self) -> None:
+        """Renew `tokens.json`; a disk that takes no file, or a store that closes, keeps the list it had."""
+        with contextlib.suppress(OSError, StoreError, duckdb.Error):
+            found = self._hot.query(f"SELECT {', '.join(_COLUMNS)} FROM tokens ORDER BY created_at").to_pylist()
+            self._listed = self._clock()
+            told = {"written_at": self._listed, "tokens": found}
+            draft = self._hot.home.folder / f"{LIST}.tmp"
+            with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+                json.dump(told, file, default=lambda moment: moment.isoformat())
+            draft.replace(draft.with_suffix(""))
+
+
+def listed(home: Path) -> tuple[list[Token], datetime | None] | None:
+    """The tokens of a home without owning it, their hashes left empty: from the hot file when no server has it (None
+    beside them), else from `tokens.json` and the time it was written. None when neither can be read."""
+    hot = home / HOT_FILE
+    try:
+        with duckdb.connect(str(hot), read_only=True) as connection:
+            connection.execute("SET TimeZone = 'UTC'")
+            rows = connection.execute(f"SELECT {', '.join(_COLUMNS)} FROM tokens ORDER BY created_at").fetchall()
+        return [_token(dict(zip(_COLUMNS, row, strict=True))) for row in rows], None
+    except duckdb.Error:
+        pass
+    try:
+        told = json.loads((home / LIST).read_text(encoding="utf-8"))
+        return [_token(row) for row in told["tokens"]], datetime.fromisoformat(told["written_at"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _token(row: dict[str, Any]) -> Token:
+    times = {n: datetime.fromisoformat(row[n]) if isinstance(row[n], str) else row[n] for n in _COLUMNS[3:]}
+    return Token(row["id"], row["name"], "", frozenset(row["scopes"].split(",")), **times)
