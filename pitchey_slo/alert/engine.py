@@ -313,7 +313,7 @@ class Engine:
 
         Raises RequestError when one of them is none (then nothing is taken), or what `Store.append_all` raises.
         """
-        sent = [pushing.check(each) for each in alerts]
+        sent = [pushing.check(pushing.scrubbed(each, self._store.scrubber)) for each in alerts]
         self.load()
         with self._lock:
             now, change = self._clock(), Change()
@@ -329,6 +329,7 @@ class Engine:
             alert = self._known(alert_id)
             if alert.state == "resolved":
                 return alert
+            reason = self._store.scrubber.text(reason, source="people")
             why = f"{by} resolved it by hand" + (f" ({reason})" if reason else "")
             done, change.events = ended(alert, now, why)
             change.put([done])
@@ -341,6 +342,7 @@ class Engine:
         with self._lock:
             now, change = self._clock(), Change()
             alert = self._known(alert_id)
+            comment = self._store.scrubber.text(comment, source="people")
             taken, events = self._router.acknowledge([alert], by, now, comment)
             table = self._table
             for each in taken:

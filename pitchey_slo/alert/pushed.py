@@ -14,7 +14,10 @@ from typing import Final
 from pitchey_slo.alert.model import Alert, AlertEvent, fingerprint
 from pitchey_slo.alert.state import clock, ended
 from pitchey_slo.errors import RequestError
+from pitchey_slo.scrub import Scrubber
 
+#: Whose texts they are, in counts and in `sources:` of scrubbing.yml.
+SOURCE: Final = "alerts"
 #: Most labels and annotations of one alert, and characters of all of them.
 MOST_LABELS: Final = 64
 LONGEST: Final = 60_000
@@ -45,6 +48,20 @@ def check(alert: Pushed) -> Pushed:
     if alert.starts_at and alert.ends_at and alert.ends_at < alert.starts_at:
         raise RequestError("the alert ends before it starts")
     return replace(alert, labels=labels)
+
+
+def scrubbed(alert: Pushed, scrubber: Scrubber) -> Pushed:
+    """The alert without personal data and secrets: it is stored, and sent to people."""
+    return replace(
+        alert,
+        labels=scrubber.labels(alert.labels, source=SOURCE),
+        annotations={
+            scrubber.text(name, source=SOURCE): scrubber.text(text, source=SOURCE, where=name)
+            for name, text in alert.annotations.items()
+        },
+        generator_url=scrubber.text(alert.generator_url, source=SOURCE),
+        source=scrubber.text(alert.source, source=SOURCE),
+    )
 
 
 def take(

@@ -30,9 +30,12 @@ def serve(
 ) -> None:
     """Serve the API and write what arrives, until Ctrl-C or SIGTERM."""
     from pitchey_slo import web
+    from pitchey_slo.scrub import scrubber
 
     settings = Settings.load(host=host, port=port, home=home)
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    for handler in logging.getLogger().handlers:  # an error may quote what somebody sent
+        handler.addFilter(scrubber(settings).logging_filter())
     if settings.log_level != "debug":
         # a line per scrape says nothing; failures are told elsewhere
         logging.getLogger("httpx").setLevel(logging.WARNING)

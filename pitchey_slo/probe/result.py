@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pitchey_slo.names import FAILURES, PHASES, PROBE_SCOPES, STATES
+from pitchey_slo.scrub import Scrubber
 from pitchey_slo.tables import PROBES
 
 if TYPE_CHECKING:
@@ -19,6 +21,8 @@ State = Literal["healthy", "degraded", "unhealthy", "unknown"]
 #: From the best to the worst of what people are told first. Nothing being known is worse than slow, better than broken.
 ORDER: Final[tuple[State, ...]] = ("healthy", "degraded", "unknown", "unhealthy")
 _TEXTS: Final = {column.name: column.longest for column in PROBES.columns if column.name in ("reason", "step")}
+#: Whose text it is, for the rules of scrubbing.
+SOURCE: Final = "probe:here"
 _DETAILS: Final = PROBES.column("details").longest
 
 
@@ -66,6 +70,9 @@ class Result:
         _known("failure", self.failure, FAILURES)
         for phase in (self.phase, *self.phases):
             _known("phase", phase, PHASES)
+        if self.reason or self.details:  # an answer's body may be quoted in them
+            object.__setattr__(self, "reason", self.reason and scrubbed(self.reason))
+            object.__setattr__(self, "details", _scrubber().value(dict(self.details), source=SOURCE))
 
     @property
     def ok(self) -> bool:
@@ -112,6 +119,16 @@ class Result:
             phases={p: ms for p in PHASES if (ms := row.get(f"{p}_ms")) is not None},
             details=json.loads(row["details"]) if row.get("details") else {},
         )
+
+
+def scrubbed(text: str) -> str:
+    """What a look at the platform quotes, without personal data and secrets: before it is kept, sent or shown."""
+    return _scrubber().text(text, source=SOURCE)
+
+
+@functools.cache
+def _scrubber() -> Scrubber:
+    return Scrubber.default()
 
 
 def rows_of(results: Iterable[Result]) -> pa.Table:

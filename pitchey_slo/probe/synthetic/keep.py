@@ -1,7 +1,8 @@
 """What is kept of a browser that failed: a screenshot and its requests (HAR), without secrets, for some days.
 
 Files lie in a folder per run, PITCHEY_HOME/probes/RUN. Values of secrets, cookies and credentials are taken out of the
-HAR; bodies are not recorded. A screenshot is not made while a secret is to be read on the page.
+HAR, and so is personal data; bodies are not recorded. A screenshot is not made while a secret is to be read on the
+page.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
+from pitchey_slo.probe.result import scrubbed
 from pitchey_slo.probe.synthetic.secrets import Secrets
 
 FOLDER: Final = "probes"
@@ -55,4 +57,4 @@ def _cleaned(value: Any, secrets: Secrets, key: str = "") -> Any:
         }
     if isinstance(value, list):
         return [_cleaned(each, secrets, key) for each in value]
-    return secrets.hide(value) if isinstance(value, str) else value
+    return scrubbed(secrets.hide(value)) if isinstance(value, str) else value

@@ -246,7 +246,7 @@ def test_secrets_are_sent_and_never_told() -> None:
         assert there.seen[0].headers["authorization"] == f"Basic {basic}"
         assert there.seen[0].headers["x-plain"] == "k3y-of-the-house"
     assert rows[0].failure == "assertion"
-    assert "[secret BASIC]" in (rows[0].reason or "") and "[secret PASSWORD]" in str(rows[0].details)
+    assert "Basic [authorization]" in (rows[0].reason or "") and "[secret PASSWORD]" in str(rows[0].details)
     assert leaks(rows, SECRET, basic, "k3y-of-the-house") == []
 
 
