@@ -4,9 +4,14 @@ alerts, notebooks, commands, boards, scrub rules, log formats, runbooks) is docu
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -182,3 +187,37 @@ def test_every_report_that_a_page_runs_exists() -> None:
             except (NotFound, PitcheyError):
                 missing.append(f"{page.name}: {name}")
     assert not missing
+
+
+# getting started
+
+
+def test_getting_started_can_be_followed_word_by_word(tmp_path: Path) -> None:
+    """Every bash block of the page, one after the other in one shell, in a folder that has what a clone has."""
+    shutil.copytree(ROOT / "config", tmp_path / "config")
+    (tmp_path / ".venv").symlink_to(Path(sys.prefix))
+    real = ROOT.parent / "shared" / "conformance" / "traffic" / "elastic" / "apache_logs"
+    lines = real.read_text().splitlines() if real.exists() else list(made_log())
+    (tmp_path / "access.log").write_text("\n".join(lines) + "\n")
+    text = (DOCS / "getting-started.md").read_text()
+    script = "set -e\n" + "\n".join(blocks(text, "bash"))
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    env = {**kept, "PITCHEY_PORT": "0", "PITCHEY_DASHBOARDS": "off", "PITCHEY_SCHEDULES": "off", "PITCHEY_LOCATION": ""}
+    words = ["bash", "-c", script]
+    done = subprocess.run(words, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    for word in ("0 refused", "presentations", "exhausted", "pslo_", "not applicable"):
+        assert word in done.stdout, word
+    assert (tmp_path / "reports" / "index.html").exists()
+    if real.exists():
+        # what the page shows is what one sees
+        assert "41 of 2,304 requests failed" in done.stdout.replace("\n", " ")
+        assert "3 of 10,000 requests failed" in done.stdout.replace("\n", " ")
+
+
+def made_log() -> Iterator[str]:
+    """An access log for where the real one is not there: every fortieth slide is gone."""
+    for i in range(2_000):
+        at = datetime(2015, 5, 17, 10, 0, tzinfo=UTC) + timedelta(minutes=2 * i)
+        route, status = ("/presentations/a.png", 404 if i % 40 == 0 else 200) if i % 2 == 0 else ("/blog/", 200)
+        yield f'192.0.2.{i % 250} - - [{at:%d/%b/%Y:%H:%M:%S} +0000] "GET {route} HTTP/1.1" {status} 512 "-" "-"'
