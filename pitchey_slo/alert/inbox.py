@@ -147,7 +147,11 @@ def write_silence(store: Store, given: Silence, now: datetime) -> Silence:
     starts_at = given.starts_at
     if known is None or known.end <= now:
         starts_at = max(given.starts_at, now) if given.rrule is None else given.starts_at
-    made = replace(given, id=given.id or str(uuid.uuid4()), starts_at=starts_at, updated_at=now)
+    # labels are stored scrubbed, so what is to match them is, too
+    matchers = tuple(
+        replace(m, value=store.scrubber.labels({m.name: m.value}).get(m.name, m.value)) for m in given.matchers
+    )
+    made = replace(given, id=given.id or str(uuid.uuid4()), matchers=matchers, starts_at=starts_at, updated_at=now)
     if made.rrule is None and made.ends_at <= now:
         raise RequestError(f"ends_at: {made.ends_at} is over; a silence ends in the future")
     try:
