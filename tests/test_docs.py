@@ -21,7 +21,8 @@ import yaml
 
 from pitchey_slo import cli
 from pitchey_slo.errors import NotFound, PitcheyError
-from pitchey_slo.report import find
+from pitchey_slo.report import find, notebooks
+from pitchey_slo.settings import Settings
 from tests.shell import shell
 
 ROOT = Path(__file__).parent.parent
@@ -221,3 +222,35 @@ def made_log() -> Iterator[str]:
         at = datetime(2015, 5, 17, 10, 0, tzinfo=UTC) + timedelta(minutes=2 * i)
         route, status = ("/presentations/a.png", 404 if i % 40 == 0 else 200) if i % 2 == 0 else ("/blog/", 200)
         yield f'192.0.2.{i % 250} - - [{at:%d/%b/%Y:%H:%M:%S} +0000] "GET {route} HTTP/1.1" {status} 512 "-" "-"'
+
+
+# nothing without a word
+
+
+def test_the_reference_is_what_the_code_says() -> None:
+    done = subprocess.run(
+        [sys.executable, str(DOCS / "reference.py"), "--check"], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_check_of_the_reference_sees_what_is_missing(tmp_path: Path) -> None:
+    script = tmp_path / "reference.py"
+    script.write_text((DOCS / "reference.py").read_text())
+    page = (DOCS / "reference.md").read_text()
+    (tmp_path / "reference.md").write_text(page.replace("| `PITCHEY_HOME` |", "| `PITCHEY_HOUSE` |"))
+    words = [sys.executable, str(script), "--check"]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert "run: python docs/reference.py" in done.stderr
+
+
+def test_every_notebook_has_a_row_of_its_own() -> None:
+    table = (DOCS / "reports.md").read_text()
+    assert [n.path.stem for n in notebooks() if f"| `{n.path.stem}` |" not in table] == []
+
+
+def test_the_environment_block_of_pitchey_is_documented() -> None:
+    names = {field.alias for field in Settings.model_fields.values()}
+    block = ("ENVIRONMENT", "VERSION", "API_BASE_URL", "ANALYTICS_ENGINE", "KV_NAMESPACE", "SLACK_WEBHOOK_URL")
+    assert names >= {*block, "PAGERDUTY_INTEGRATION_KEY", "ALERT_EMAIL_FROM", "SMTP_HOST", "SENTRY_DSN"}
