@@ -42,6 +42,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 #: Files that take longest, begun first, so that no worker is left with one of them in the end: those that mostly wait
 #: by turns with those that compute.
 LONG = (
+    *("report/test_schedule_two_weeks", "deploy/test_worker", "report/test_schedule_killed"),
+    *("collect/analytics_engine/test_killed", "report/test_again", "web/test_reports"),
     *("alert/acceptance/test_acceptance", "report/test_run", "demo/test_review", "alert/test_alert_crash"),
     *("probe/synthetic/test_agent_netns", "report/test_synthetic_notebook"),
     *("report/test_notebook", "alert/test_outbox_crash", "analyse/backtest/test_live", "web/test_crash"),
