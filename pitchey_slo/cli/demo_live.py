@@ -92,7 +92,7 @@ def _platform(settings: Settings, given: Beside) -> Iterator[Platform | None]:
         yield None
         return
     settings.home.mkdir(parents=True, exist_ok=True)
-    with platform_of(settings, given.port, given.database, given.redis) as found:
+    with platform_of(settings, given.port, given.database, given.redis, counted=False) as found:
         yield found
 
 

@@ -52,13 +52,14 @@ class ToServer:
 
 @contextmanager
 def platform_of(
-    settings: Settings, port: int, database: str | None = None, redis: str | None = None
+    settings: Settings, port: int, database: str | None = None, redis: str | None = None, *, counted: bool = True
 ) -> Iterator[Platform]:
-    """The platform of this home, on `port` of this machine (0: a free one)."""
+    """The platform of this home, on `port` of this machine (0: a free one). Unless `counted`, what it answers is no
+    traffic: beside simulated people it is only asked by probes, which would be most of all requests."""
     from pitchey_slo.demo.platform import Platform
 
-    folder = settings.home / FOLDER
-    with Platform(folder, port=port, database=database, redis=redis, sink=ToServer(settings.home)) as found:
+    folder, sink = settings.home / FOLDER, ToServer(settings.home) if counted else None
+    with Platform(folder, port=port, database=database, redis=redis, sink=sink) as found:
         yield found
 
 

@@ -43,13 +43,13 @@ def steps_of(info: ServerInfo, settings: Settings, config: Path, log: Path) -> l
     return [
         Step(
             "Watch it break.",
-            "In 20 seconds search and dashboard begin to fail; error rate, failing tests and burning budgets follow.",
+            "In 20 seconds search and dashboard begin to fail: failing tests, error rate, burning budgets.",
             f"{show}/system" if show else info.url,
         ),
         Step(
             "Be told.",
-            "Within a minute burn alerts page on-call here, below; nobody answers, so it escalates each minute. "
-            "After three minutes HighErrorRate, one message for all of it.",
+            "After a minute and a half a failing test pages on-call, on this page; after three and a half "
+            "HighErrorRate and burning budgets, one message each. Nobody answers, so others are told each minute.",
         ),
         Step(
             "Ask why.",

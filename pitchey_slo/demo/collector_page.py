@@ -125,8 +125,8 @@ article.resolved {{ border-left-color: var(--green) }}
 header {{ display: flex; justify-content: space-between; gap: 1rem; font-size: .82rem; opacity: .75 }}
 .pager {{ background: #11182712; border-radius: 1.6rem }} .pager article {{ border-radius: 1rem }}
 .chat article {{ border-left-width: 0; border-radius: .9rem .9rem .9rem .2rem; background: var(--soft) }}
-.chat article.critical h3 {{ color: var(--red) }} .chat article.warning h3::before {{ content: "\25B2  ";
-color: var(--amber) }} .chat article.resolved h3::before {{ content: "\2713  "; color: var(--green) }}
+.chat article.critical h3 {{ color: var(--red) }} .chat article.warning h3::before {{ content: "▲ ";
+color: var(--amber) }} .chat article.resolved h3::before {{ content: "✓ "; color: var(--green) }}
 .mail article {{ border-radius: 0; border-width: 0 0 1px .35rem; margin: 0 }}
 nav {{ display: flex; flex-wrap: wrap; gap: .8rem; font-size: .85rem; margin-top: .3rem }} .none {{ opacity: .6 }}
 </style></head><body><h1>Who was told</h1>

@@ -28,7 +28,8 @@ PAUSE: Final = (480, 720)
 KINDS: Final = ("error_burst", "slow_database", "regional_outage", "bad_deployment", "silent_drop")
 #: Stronger than in the history, since minutes must show it.
 _HARDLY: Final = replace(SILENT, lost=0.95, title="Hardly a pitch opens, nothing fails")
-_QUICK: Final = (*(r for r in RECIPES if r.kind in KINDS), _HARDLY)
+_LOUD: Final = replace(RECIPES[0], errors=0.95)
+_QUICK: Final = (_LOUD, *(r for r in RECIPES[1:] if r.kind in KINDS), _HARDLY)
 #: Places whose outage is a good part of all traffic.
 _LARGEST: Final = sorted(range(len(PLACES)), key=lambda i: -PLACES[i].share)[:3]
 
