@@ -23,6 +23,7 @@ from pitchey_slo import cli
 from pitchey_slo.errors import NotFound, PitcheyError
 from pitchey_slo.report import find, notebooks
 from pitchey_slo.settings import Settings
+from pitchey_slo.tables import STORED
 from tests.shell import shell
 
 ROOT = Path(__file__).parent.parent
@@ -254,3 +255,12 @@ def test_the_environment_block_of_pitchey_is_documented() -> None:
     names = {field.alias for field in Settings.model_fields.values()}
     block = ("ENVIRONMENT", "VERSION", "API_BASE_URL", "ANALYTICS_ENGINE", "KV_NAMESPACE", "SLACK_WEBHOOK_URL")
     assert names >= {*block, "PAGERDUTY_INTEGRATION_KEY", "ALERT_EMAIL_FROM", "SMTP_HOST", "SENTRY_DSN"}
+
+
+def test_the_operators_guide_says_how_long_each_table_is_kept() -> None:
+    text = (DOCS / "operate.md").read_text()
+    said = {}
+    for names, kept in re.findall(r"^\| (`[\w`, ]+) \| (\d+ days|for ever) \|$", text, re.MULTILINE):
+        said |= dict.fromkeys(re.findall(r"`(\w+)`", names), kept)
+    true = {name: f"{t.keep_days} days" if t.keep_days else "for ever" for name, t in STORED.items()}
+    assert said == true
