@@ -6,18 +6,22 @@ import json
 import statistics
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from pitchey_slo.analyse.readings import Gauge, reading
 from pitchey_slo.errors import QueryError
-from pitchey_slo.plots import investigation, readings
+from pitchey_slo.plots import daily, investigation, readings
 from pitchey_slo.report import find, told
+from pitchey_slo.report.noise import noise
 from pitchey_slo.report.runbook import RUNBOOKS, Guide, runbook
 from pitchey_slo.series import SampleBatch, labels_of
 from pitchey_slo.settings import Settings, shipped
 from pitchey_slo.store import Store
+from pitchey_slo.tables import ALERTS
 from pitchey_slo.testing import NOON, FixedClock, fresh_store, rows
 from pitchey_slo.workbench import Workbench
 from tests.probe.synthetic.made import HOSTILE
@@ -132,3 +136,34 @@ def test_without_data_nothing_is_called_well(tmp_path_factory: pytest.TempPathFa
     assert "nothing unusual" not in told.plain(made.summary())
     with pytest.raises(QueryError, match="did you mean"):
         runbook(wb, "high-error-rat")
+
+
+def test_noise_is_sorted_into_the_kinds_of_the_runbook(tmp_path: Path) -> None:
+    def alert(name: str, minutes: float, lasted: float | None, acked: bool = False) -> dict[str, Any]:
+        at = NOON - minutes * MINUTE
+        return {"id": f"{name}{minutes}", "fingerprint": name, "name": name, "severity": "warning",
+                "labels": json.dumps({"alertname": name}), "annotations": "{}", "active_at": at, "fired_at": at,
+                "state": "resolved", "resolved_at": None if lasted is None else at + lasted * MINUTE,
+                "acked_at": at + MINUTE if acked else None, "updated_at": NOON}  # fmt: skip
+
+    fired = [alert("Flicker", m, 2) for m in (300, 240, 180)] + [alert("True", 100, 30, True), alert("Echo", 99, 30)]
+    with fresh_store(tmp_path / "home", clock=FixedClock(NOON)) as store:
+        store.append("alerts", ALERTS.of(fired))
+        store.append("incidents", rows("incidents", started_at=[NOON - 101 * MINUTE], ended_at=[NOON - 60 * MINUTE]))
+        busy = [NOON - 110 * MINUTE + i * MINUTE / 20 for i in range(400)]
+        store.append("requests", rows("requests", 400, ts=busy))
+    wb = Workbench(Settings.load(env_file=None, home=tmp_path / "home", config=tmp_path / "none"))
+    found = {n.name: n for n in noise(wb, end=NOON).found}
+    assert found["Flicker"].kinds == {"flickers": 3, "on few requests": 3, "with others": 0, "nobody took it on": 3,
+                                      "without incident": 3}  # fmt: skip
+    assert found["True"].kinds == {"flickers": 0, "on few requests": 0, "with others": 1, "nobody took it on": 0,
+                                   "without incident": 0}  # fmt: skip
+    assert found["Echo"].remedies == () and "rules tune Flicker" in found["Flicker"].remedies[-1]
+    whole = noise(wb, end=NOON)
+    assert whole.found[0].name == "Flicker" and "3 without a labelled incident" in told.plain(whole.summary())
+    assert [n.name for n in noise(wb, alert="True", end=NOON).found] == ["True"]
+    cells = json.loads((shipped("notebooks") / "75_runbook_alert_tuning.ipynb").read_text())["cells"]
+    for cell in ["".join(c["source"]) for c in cells if c["cell_type"] == "code"][2:]:
+        assert eval(cell, {"tuning": whole, "plots": daily}) is not None
+    quiet = noise(wb, end=NOON - timedelta(days=30))
+    assert "No alert fired" in told.plain(quiet.summary()) and "No alert fired" in told.plain(quiet.kinds())
