@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pitchey_slo.cli.demo_platform import config_of, environment, live_config, tell
-from pitchey_slo.cli.demo_tour import Reports, steps_of, told_of
+from pitchey_slo.cli.demo_tour import Reports, steps_of, token_for, told_of
 from pitchey_slo.client import ServerInfo, find_server
 from pitchey_slo.errors import ConfigError, StoreUnavailable
 from pitchey_slo.settings import Settings
@@ -123,7 +123,9 @@ def serving(settings: Settings, console: Console, platform: Platform | None = No
         Collector(lambda message: console.print(*_words(message), sep="\n", soft_wrap=True)) as collector,
         _server(settings, collector.url, platform) as info,
     ):
-        collector.steps = steps_of(info, settings, config_of(settings), settings.home / SERVER_LOG)
+        collector.steps = steps_of(
+            info, settings, config_of(settings), settings.home / SERVER_LOG, token_for(info, settings)
+        )
         _opening(console, info, collector)
         if platform is not None:
             tell(console, platform)

@@ -32,8 +32,8 @@ PATIENCE: Final = 5.0
 LOG: Final = "demo-reports.log"
 
 
-def steps_of(info: ServerInfo, settings: Settings, config: Path, log: Path) -> list[Step]:
-    """Five things to look at in two minutes."""
+def steps_of(info: ServerInfo, settings: Settings, config: Path, log: Path, token: str = "") -> list[Step]:
+    """Five things to look at in two minutes. `token` is what the server's own pages ask for."""
     from pitchey_slo.demo.collector_page import Step
 
     option = "" if settings.home == Settings.model_fields["home"].default else f" --home {settings.home}"
@@ -53,7 +53,8 @@ def steps_of(info: ServerInfo, settings: Settings, config: Path, log: Path) -> l
         ),
         Step(
             "Ask why.",
-            "Who was told, when, by which rule and route, and who was not, in sentences.",
+            "Who was told, when, by which rule and route, and who was not, in sentences: the link Why of a message"
+            + (f"; its page asks for a token, such as {token}" if token else ""),
             f"{show}/alerts" if show else "",
             f"pitchey-slo alerts why ID{option}",
         ),
@@ -71,6 +72,17 @@ def steps_of(info: ServerInfo, settings: Settings, config: Path, log: Path) -> l
             f"pitchey-slo rules decisions{option}",
         ),
     ]
+
+
+def token_for(info: ServerInfo, settings: Settings) -> str:
+    """A token to read and to act on alerts, for whoever is on this machine; empty when others can reach the server."""
+    from pitchey_slo.cli.serve import is_loopback
+    from pitchey_slo.client import HttpDoor
+
+    if not is_loopback(settings.host):
+        return ""
+    with HttpDoor(info) as door:
+        return door.create_token("demo", ["read", "alert"], days=1)
 
 
 def told_of(steps: Sequence[Step]) -> Iterable[str]:

@@ -105,7 +105,7 @@ _PAGE: Final = """<!doctype html><html lang="en"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width"><title>Who was told</title>
 <noscript><meta http-equiv="refresh" content="3"></noscript><style>
 :root {{ color-scheme: light dark; --line: #8884; --soft: #8881; --red: #c62828; --amber: #ef8f00; --green: #2e7d32;
---blue: #2f6fd0 }}
+--blue: light-dark(#2459b3, #7fb0ff) }}
 * {{ box-sizing: border-box }}
 body {{ font: 15px/1.45 system-ui, sans-serif; margin: 0 auto; max-width: 84rem; padding: 1.2rem }}
 h1 {{ font-size: 1.35rem; margin: 0 }} h2 {{ font-size: 1rem; margin: 0 0 .5rem }} h2 small {{ opacity: .6 }}
