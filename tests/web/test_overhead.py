@@ -107,6 +107,17 @@ def test_counters_survive_a_restart_as_increases(tmp_path: Path) -> None:
         assert "# HELP pitchey_slo_commits_total transactions committed" in told
 
 
+def test_what_was_taken_out_is_counted(tmp_path: Path) -> None:
+    clock = FixedClock(T0)
+    with house(tmp_path, clock) as it:
+        line = {"ts": T0.isoformat(), "level": "error", "message": "mail ann@example.org failed", "source": "edge"}
+        assert it.http.post("/api/monitoring/events/logs", json=[line]).status_code == 200
+        clock.now += timedelta(seconds=15)
+        it.overhead.look()
+        assert it.value("sum(pitchey_scrubbed_total)", clock.now) == 1
+        assert it.value('pitchey_scrubbed_total{rule="email"}', clock.now) == 1
+
+
 def test_what_stands_still_is_stored_once_a_minute() -> None:
     names: list[Labels] = [labels_of({"__name__": n}) for n in ("moves_total", "stands_total", "level")]
     overhead = Overhead.__new__(Overhead)
