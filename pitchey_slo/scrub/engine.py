@@ -74,6 +74,10 @@ class Scrubber:
             self._finds[f"own:{pattern.name}"] = functools.partial(own.find, pattern=pattern)
             gates[f"own:{pattern.name}"] = (pattern.regex,)
         self.gate = Gate({**gates, "unfold": unfold.GATES, "encoded": encoded.GATES})
+        #: what `gate.any` let in is looked at once more: the same, with cards as people write them
+        closer = [p for name, several in gates.items() if name != "card" for p in several] + list(card.SHAPES)
+        closer += [*unfold.GATES, *encoded.GATES]
+        self.closer = "|".join(f"(?:{pattern})" for pattern in closer)
         self._actions = functools.lru_cache(maxsize=_MOST_CACHED)(policy.actions_for)
         self._label = functools.lru_cache(maxsize=16_384)(self._label_value)
 

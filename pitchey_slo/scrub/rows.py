@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from pitchey_slo.scrub.engine import Scrubber
 
 #: Identifiers that nobody need look at: hex as trace ids, digests and span ids have it, and UUIDs.
-_PLAIN_ID: Final = (
-    r"^(?:[0-9a-f]{32}|[0-9a-f]{24}|[0-9a-f]{40}|[0-9a-f]{64}|[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})$"
-)
+_PLAIN_ID: Final = r"^(?:[0-9a-f]{32}(?:-[0-9a-f]{16})?|[0-9a-f]{24}|[0-9a-f]{40}|[0-9a-f]{64}|[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})$"
 #: Of the hex ones, in bytes; nothing is a null.
 _LENGTHS: Final = (0, 24, 32, 40, 64)
 _SAMPLE: Final = 2_048
 _SLICE: Final = 16_384
+#: Values that are scrubbed one by one sooner than a second pattern is asked about them.
+_FEW: Final = 64
 #: A process that was given no key still keeps different values apart.
 _PASSING: Final = os.urandom(32)
 
@@ -148,18 +148,21 @@ def _repeats(array: pa.Array) -> bool:
 
 
 def _matches(scrubber: Scrubber, array: pa.Array, *, ids: bool = False) -> Any:
+    import numpy as np
+    import pyarrow as pa
     import pyarrow.compute as pc
 
     if ids:
-        import numpy as np
-
         odd = pc.invert(pc.match_substring_regex(array, _PLAIN_ID)).fill_null(False).to_numpy(zero_copy_only=False)
         at = np.flatnonzero(odd)
         if len(at):
-            import pyarrow as pa
-
             odd = odd.copy()
             odd[at] = _matches(scrubber, array.take(pa.array(at)))
         return odd
-    found = pc.match_substring_regex(array, scrubber.gate.any)
-    return found.fill_null(False).to_numpy(zero_copy_only=False)
+    found = pc.match_substring_regex(array, scrubber.gate.any).fill_null(False).to_numpy(zero_copy_only=False)
+    hits = np.flatnonzero(found)
+    if len(hits) < _FEW:
+        return found
+    found = found.copy()
+    found[hits] = pc.match_substring_regex(array.take(pa.array(hits)), scrubber.closer)
+    return found
