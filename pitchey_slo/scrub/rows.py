@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from pitchey_slo.scrub.engine import Scrubber
 
 #: Identifiers that nobody need look at: hex as trace ids, digests and span ids have it, and UUIDs.
-_PLAIN_ID: Final = r"^(?:[0-9a-f]{32}(?:-[0-9a-f]{16})?|[0-9a-f]{24}|[0-9a-f]{40}|[0-9a-f]{64}|[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})$"
+_UUID: Final = r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}"
+_PLAIN_ID: Final = rf"^(?:[0-9a-f]{{32}}(?:-[0-9a-f]{{16}})?|[0-9a-f]{{24}}|[0-9a-f]{{40}}|[0-9a-f]{{64}}|{_UUID})$"
 #: Of the hex ones, in bytes; nothing is a null.
 _LENGTHS: Final = (0, 24, 32, 40, 64)
 _SAMPLE: Final = 2_048
