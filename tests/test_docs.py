@@ -221,7 +221,9 @@ def made_log() -> Iterator[str]:
     """An access log for where the real one is not there: every tenth slide is gone in the beginning."""
     for i in range(10_000):
         at = datetime(2015, 5, 17, 10, 0, tzinfo=UTC) + timedelta(seconds=30 * i)
-        route, status = ("/presentations/a.png", 404 if i % 40 == 0 and i < 4_000 else 200) if i % 4 == 0 else ("/blog/", 200)
+        route, status = (
+            ("/presentations/a.png", 404 if i % 40 == 0 and i < 4_000 else 200) if i % 4 == 0 else ("/blog/", 200)
+        )
         yield f'192.0.2.{i % 250} - - [{at:%d/%b/%Y:%H:%M:%S} +0000] "GET {route} HTTP/1.1" {status} 512 "-" "-"'
 
 
