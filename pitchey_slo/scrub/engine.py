@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pitchey_slo.scrub import encoded, names, tree, unfold
 from pitchey_slo.scrub.counts import Counts
 from pitchey_slo.scrub.found import Found
-from pitchey_slo.scrub.gate import Gate
+from pitchey_slo.scrub.gate import Gate, either
 from pitchey_slo.scrub.key import keyed
 from pitchey_slo.scrub.policy import FAILED, Action, Policy
 from pitchey_slo.scrub.rules import authorization, card, email, iban, ip, own, pair, pem, phone, ssn, token, url
@@ -73,11 +73,10 @@ class Scrubber:
         for pattern in policy.patterns:
             self._finds[f"own:{pattern.name}"] = functools.partial(own.find, pattern=pattern)
             gates[f"own:{pattern.name}"] = (pattern.regex,)
-        self.gate = Gate({**gates, "unfold": unfold.GATES, "encoded": encoded.GATES})
+        gates |= {"unfold": unfold.GATES, "encoded": encoded.GATES}
+        self.gate = Gate(gates)
         #: what `gate.any` let in is looked at once more: the same, with cards as people write them
-        closer = [p for name, several in gates.items() if name != "card" for p in several] + list(card.SHAPES)
-        closer += [*unfold.GATES, *encoded.GATES]
-        self.closer = "|".join(f"(?:{pattern})" for pattern in closer)
+        self.closer = either(p for several in (gates | {"card": card.SHAPES}).values() for p in several)
         self._actions = functools.lru_cache(maxsize=_MOST_CACHED)(policy.actions_for)
         self._label = functools.lru_cache(maxsize=16_384)(self._label_value)
 

@@ -8,6 +8,11 @@ from typing import Any, Final
 _MEMORY: Final = 32 << 20
 
 
+def either(patterns: Iterable[str]) -> str:
+    """One pattern that matches where any of these does."""
+    return "|".join(f"(?:{pattern})" for pattern in patterns)
+
+
 class Gate:
     """Names by pattern (RE2). RE2 gives up silently when its automaton outgrows the memory it may use; the empty
     pattern matches every text, so that an answer without it is known to be no answer, and then all gates are open."""
@@ -29,7 +34,7 @@ class Gate:
                 self.patterns.append(pattern)
         self._set.Compile()
         #: all patterns as one, for pyarrow, whose RE2 falls back to a slower way and is never wrong
-        self.any = "|".join(f"(?:{pattern})" for pattern in self.patterns)
+        self.any = either(self.patterns)
         self._all = frozenset(self._names) - {""}
         self._answers: dict[tuple[int, ...], frozenset[str]] = {(0,): frozenset()}
 
