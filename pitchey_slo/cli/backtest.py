@@ -42,7 +42,7 @@ def backtest(
     from pitchey_slo.workbench import connect, parse_time, step_ms
 
     wb = connect(settings=Settings.load(home=home))
-    until = parse_time(end, "end") or wb._newest_minute("requests", "business_events", "samples")
+    until = wb.series_end(end)
     begin = parse_time(start, "start") or until - timedelta(milliseconds=step_ms(last))
     with progress_bar("testing", quiet=as_json) as progress:
         found = wb.backtest(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,6 +19,7 @@ from pitchey_slo.report import (
     Asked,
     Limits,
     Notebook,
+    Run,
     Told,
     find,
     find_run,
@@ -81,11 +82,7 @@ def rerun(
     """Run the same notebook with the same parameters once more."""
     from pitchey_slo.report import repeat
 
-    settings = Settings.load(home=home)
-    before = find_run(settings.reports.absolute(), run_id)
-    notebook, asked, notes = repeat.again(before)
-    _say(notes)
-    _run(notebook, before.given, settings, asked, seconds, as_json)
+    _repeat(repeat.again, run_id, home, seconds, as_json)
 
 
 @app.command("resume")
@@ -98,11 +95,7 @@ def resume(
     """Run what failed once more, all cells, and say what is different from going on where it failed."""
     from pitchey_slo.report import repeat
 
-    settings = Settings.load(home=home)
-    before = find_run(settings.reports.absolute(), run_id)
-    notebook, asked, notes = repeat.resumed(before)
-    _say(notes)
-    _run(notebook, before.given, settings, asked, seconds, as_json)
+    _repeat(repeat.resumed, run_id, home, seconds, as_json)
 
 
 @app.command("runs")
@@ -124,6 +117,20 @@ def runs_(
         told = ", ".join(f"{d['channel']} {d['state']}" for d in each.delivery)
         table.add_row(each.id, each.kind or each.notebook, status, each.verdict, each.schedule or each.trigger, told)
     Console().print(table)
+
+
+def _repeat(
+    how: Callable[[Run], tuple[Notebook, Asked, Sequence[str]]],
+    run_id: str,
+    home: Path | None,
+    seconds: float,
+    as_json: bool,
+) -> None:
+    settings = Settings.load(home=home)
+    before = find_run(settings.reports.absolute(), run_id)
+    notebook, asked, notes = how(before)
+    _say(notes)
+    _run(notebook, before.given, settings, asked, seconds, as_json)
 
 
 def _run(

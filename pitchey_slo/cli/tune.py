@@ -36,10 +36,10 @@ def tune(
     as_json: Json = False,
 ) -> None:
     """Try every threshold and duration of a rule on history, against the labelled incidents."""
-    from pitchey_slo.workbench import connect, parse_time, step_ms
+    from pitchey_slo.workbench import connect, step_ms
 
     wb = connect(settings=Settings.load(home=home))
-    until = parse_time(end, "end") or wb._newest_minute("requests", "business_events", "samples")
+    until = wb.series_end(end)
     start = until - timedelta(milliseconds=step_ms(last))
     with _progress(as_json) as progress:
         tuning = wb.tune(

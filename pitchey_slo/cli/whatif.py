@@ -19,9 +19,9 @@ def whatif(
     home: Home = None,
 ) -> None:
     """What other numbers of a rule would have done, as JSON: firings, incidents caught, pages."""
-    from pitchey_slo.workbench import connect, parse_time, step_ms
+    from pitchey_slo.workbench import connect, step_ms
 
     wb = connect(settings=Settings.load(home=home))
-    until = parse_time(end, "end") or wb._newest_minute("requests", "business_events", "samples")
+    until = wb.series_end(end)
     found = wb.whatif(name, until - timedelta(milliseconds=step_ms(last)), until)
     typer.echo(json.dumps(found, allow_nan=False, ensure_ascii=False, separators=(",", ":")))

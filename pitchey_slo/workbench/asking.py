@@ -31,13 +31,24 @@ class Asking(Lake):
 
     def slo_report(self, service: str = "all", window: str = "", end: Moment = None) -> tuple[SloReport, ...]:
         """Every SLO (of one service) over its own windows, or over `window` alone, in one scan of the data."""
-        return self._evaluate(self.slos(service), window, end)
+        return self.evaluate(self.slos(service), window, end)
 
     def evaluate(
         self, slos: Sequence[Slo], windows: str | Sequence[str] = "", end: Moment = None
     ) -> tuple[SloReport, ...]:
         """These SLOs in one scan: what every way to SLO numbers calls. `windows` (such as "28d") replace their own."""
-        return self._evaluate(slos, windows, end)
+        from pitchey_slo.slo import evaluate
+        from pitchey_slo.slo.corrections import stored
+
+        return evaluate(
+            slos,
+            self.reader,
+            end=parse_time(end, "end"),
+            windows=([windows] if isinstance(windows, str) else list(windows)) if windows else None,
+            now=datetime.now(UTC),
+            corrections=stored(self.reader),
+            scan=self._series(),
+        )
 
     def lint(self, *names: str, end: Moment = None) -> tuple[LintReport, ...]:
         """Whether the burn alerts of these SLOs (all when none is named) can fire, when, and after how many failures at
@@ -114,7 +125,7 @@ class Asking(Lake):
         from pitchey_slo.promql import evaluate, instant
 
         scan = self._series()
-        last = parse_time(end, "end") or self._newest_minute("requests", "business_events", "samples")
+        last = self.series_end(end)
         first = parse_time(start, "start")
         if first is None:
             return instant(expr, scan, milliseconds(last))
@@ -122,20 +133,6 @@ class Asking(Lake):
             raise QueryError(f"start {first} is after end {last}")
         every = step_ms(step) if step else max(1, round((last - first).total_seconds() / 250 / 15)) * 15_000
         return evaluate(expr, scan, milliseconds(first), milliseconds(last), every)
-
-    def _evaluate(self, slos: Sequence[Slo], windows: str | Sequence[str], end: Moment) -> tuple[SloReport, ...]:
-        from pitchey_slo.slo import evaluate
-        from pitchey_slo.slo.corrections import stored
-
-        return evaluate(
-            slos,
-            self.reader,
-            end=parse_time(end, "end"),
-            windows=([windows] if isinstance(windows, str) else list(windows)) if windows else None,
-            now=datetime.now(UTC),
-            corrections=stored(self.reader),
-            scan=self._series(),
-        )
 
 
 class SloView:
@@ -147,4 +144,4 @@ class SloView:
 
     def report(self, window: str = "", end: Moment = None) -> tuple[SloReport, ...]:
         """One finding per objective and window (the spec's windows, or `window` alone)."""
-        return self._workbench._evaluate([self.spec], window, end)
+        return self._workbench.evaluate([self.spec], window, end)

@@ -109,7 +109,7 @@ class Lake:
     def span(self, start: Moment, end: Moment, *, days: int = 28) -> tuple[datetime, datetime]:
         """(start, end) as times: `end` defaults to the minute after the newest request (now when there is none),
         `start` to `days` before it. Raises QueryError when start is not before end."""
-        last = parse_time(end, "end") or self._newest_minute()
+        last = parse_time(end, "end") or self.newest_minute()
         first = parse_time(start, "start") or last - timedelta(days=days)
         if first >= last:
             raise QueryError(f"start {first} is not before end {last}")
@@ -117,12 +117,13 @@ class Lake:
 
     def newest_minute(self, *tables: str) -> datetime:
         """The minute after the newest row of these tables (requests, when none is named); now when there is none."""
-        return self._newest_minute(*tables)
-
-    def _newest_minute(self, *tables: str) -> datetime:
         found = [t for table in tables or ("requests",) if (t := self.reader.watermark(table)) is not None]
         newest = max(found, default=datetime.now(UTC))
         return newest.replace(second=0, microsecond=0) + timedelta(minutes=1)
+
+    def series_end(self, end: Moment = None) -> datetime:
+        """`end` as a time; the minute after the newest row that series are made of when it is not given."""
+        return parse_time(end, "end") or self.newest_minute("requests", "business_events", "samples")
 
     def _series(self) -> LakeScan:
         """All series of the lake, for PromQL."""

@@ -64,4 +64,4 @@ class Logs(Asking):
 
     def log_span(self, start: Moment, end: Moment, *, days: int = 1) -> tuple[datetime, datetime]:
         """(start, end) as times; `end` defaults to the minute after the newest line, `start` to a day before it."""
-        return self.span(start, parse_time(end, "end") or self._newest_minute("logs"), days=days)
+        return self.span(start, parse_time(end, "end") or self.newest_minute("logs"), days=days)

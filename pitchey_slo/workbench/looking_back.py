@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pitchey_slo.errors import QueryError, did_you_mean
 from pitchey_slo.workbench.asking import Asking
-from pitchey_slo.workbench.moments import Moment, parse_time, step_ms
+from pitchey_slo.workbench.moments import Moment, step_ms
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,7 +55,7 @@ class LookingBack(Asking):
         from pitchey_slo.analyse.backtest.ask import ask
         from pitchey_slo.store.questions import marks
 
-        last = parse_time(end, "end") or self._newest_minute("requests", "business_events", "samples")
+        last = self.series_end(end)
         first, last = self.span(start, last)
         known = marks(self.reader, first, last)[0].to_pylist() if incidents is None else incidents
         return ask(
@@ -89,7 +89,7 @@ class LookingBack(Asking):
         """
         from pitchey_slo.analyse.tune import ask
 
-        last = parse_time(end, "end") or self._newest_minute("requests", "business_events", "samples")
+        last = self.series_end(end)
         first, last = self.span(start, last)
         known = self.incidents(first, last) if incidents is None else incidents
         given: dict[str, Any] = {"thresholds": thresholds, "fors": ask.seconds(fors), "windows": windows}
@@ -146,7 +146,7 @@ class LookingBack(Asking):
         from pitchey_slo.analyse.watch.detect import detect, one_series, with_times
 
         if isinstance(series, str):
-            last = parse_time(end, "end") or self._newest_minute("requests", "business_events", "samples")
+            last = self.series_end(end)
             first, last = self.span(start, last)
             series = one_series(self.promql_result(series, first, last, step), series)
         series = with_times(series)
@@ -176,7 +176,7 @@ class LookingBack(Asking):
         from pitchey_slo.analyse.watch.config import FILE
         from pitchey_slo.analyse.watch.judge import scores_of
 
-        last = parse_time(end, "end") or self._newest_minute("requests", "business_events", "samples")
+        last = self.series_end(end)
         first, last = self.span(start, last)
         names = tuple(detectors or DETECTORS)
         entries = tuple(watched if watched is not None else load_watched(self.settings.config / FILE))

@@ -46,7 +46,7 @@ class Synthetics(Lake):
         from pitchey_slo.analyse.synthetic import history
         from pitchey_slo.probe.synthetic.quorum import Policy
 
-        first, last = self.span(start, parse_time(end, "end") or self._newest_minute("probes"))
+        first, last = self.span(start, parse_time(end, "end") or self.newest_minute("probes"))
         policy = Policy(share=self.settings.quorum)
         return history(self.reader, first, last, test=test, targets=self.synthetic_targets(), policy=policy)
 
@@ -56,7 +56,7 @@ class Synthetics(Lake):
         from pitchey_slo.analyse.synthetic import review
         from pitchey_slo.probe.synthetic.quorum import Policy
 
-        first, last = self.span(start, parse_time(end, "end") or self._newest_minute("probes"))
+        first, last = self.span(start, parse_time(end, "end") or self.newest_minute("probes"))
         policy = Policy(share=self.settings.quorum)
         return review(self.reader, first, last, targets=self.synthetic_targets(), policy=policy)
 
